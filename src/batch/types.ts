@@ -1,0 +1,78 @@
+/**
+ * Logical types: what a column holds, whatever the source and whatever the destination.
+ * A source maps its own types onto these, a destination maps these onto its own; nothing else knows a type.
+ */
+
+/** Whole numbers that have a typed array of their own. */
+export type IntegerKind = 'int8' | 'int16' | 'int32' | 'int64' | 'uint8' | 'uint16' | 'uint32' | 'uint64';
+
+export type LogicalType =
+  | { readonly kind: 'bool' }
+  | { readonly kind: IntegerKind }
+  | { readonly kind: 'float32' | 'float64' }
+  /** Fixed point, at most 38 digits: 8 bytes a value up to 18 digits, 16 bytes above. */
+  | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
+  /** Any decimal, as canonical text; may hold NaN and the infinities. */
+  | { readonly kind: 'number' }
+  /** UTF-8. `origin` says that it is a source's own text of a type without a vector, such as `pg:int4range`. */
+  | { readonly kind: 'text'; readonly maxLength?: number; readonly origin?: string }
+  | { readonly kind: 'bytes' }
+  | { readonly kind: 'uuid' }
+  /** int32 days from 1970-01-01; the least and greatest int32 are -infinity and infinity. */
+  | { readonly kind: 'date' }
+  /** int64 microseconds of the day, 24:00 allowed. */
+  | { readonly kind: 'time' }
+  /** int64 microseconds from 1970-01-01T00:00:00; the least and greatest int64 are -infinity and infinity. */
+  | { readonly kind: 'timestamp' }
+  /** As `timestamp`, an instant in UTC. */
+  | { readonly kind: 'timestamptz' }
+  /** 16 bytes, little-endian: int64 microseconds, int32 days, int32 months. */
+  | { readonly kind: 'interval' }
+  /** The text as it came, not normalised. */
+  | { readonly kind: 'json' }
+  | { readonly kind: 'list'; readonly element: LogicalType }
+  | { readonly kind: 'struct'; readonly fields: readonly Field[] };
+
+export interface Field {
+  readonly name: string;
+  readonly type: LogicalType;
+  readonly nullable: boolean;
+  /** The source's name of the type, for people and for `plan`: `numeric(18,2)`. */
+  readonly sourceType?: string;
+  /** The source's own text form of this column exists under this origin (`pg:_int4`), if a destination reads it back. */
+  readonly origin?: string;
+  /** Set on a hashed column: which key and domain made the digest. */
+  readonly hash?: { readonly keyId: string; readonly domain: string };
+  /** A lasting fact about the row's place in the source (LSN, offset, commit time), not a column of the table. */
+  readonly meta?: true;
+}
+
+export interface Schema {
+  readonly fields: readonly Field[];
+  /** Names of the key's columns, in order; empty when the stream has none. */
+  readonly key: readonly string[];
+}
+
+export const NULL = 0;
+export const PRESENT = 1;
+/** The source did not send the value since it did not change (an unchanged TOAST value). Never the same as NULL. */
+export const UNAVAILABLE = 2;
+
+/** The op of a row: what the source did to it. */
+export const SNAPSHOT = 0;
+export const INSERT = 1;
+export const UPDATE = 2;
+export const DELETE = 3;
+
+/** Bytes of one value in a vector's `data`; 0 for text, bytes, number, json, list and struct. */
+export function widthOf(type: LogicalType): number {
+  switch (type.kind) {
+    case 'bool': case 'int8': case 'uint8': return 1;
+    case 'int16': case 'uint16': return 2;
+    case 'int32': case 'uint32': case 'float32': case 'date': return 4;
+    case 'int64': case 'uint64': case 'float64': case 'time': case 'timestamp': case 'timestamptz': return 8;
+    case 'decimal': return type.precision <= 18 ? 8 : 16;
+    case 'uuid': case 'interval': return 16;
+    case 'number': case 'text': case 'bytes': case 'json': case 'list': case 'struct': return 0;
+  }
+}

@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { linearMemory } from '../batch/memory.ts';
+
+/** Addresses are byte offsets in the linear memory. Each group of kernels declares its own part. */
+export interface TextKernels {
+  shiftOffsets(offsets: number, count: number, by: number): void;
+}
+export type Kernels = TextKernels;
+
+function abort(): never {
+  throw new Error('a kernel stopped');
+}
+
+let instance: Kernels | undefined;
+
+/** The compiled kernels; loaded at the first call, so that a command that moves no data doesn't pay for them. */
+export function kernels(): Kernels {
+  if (instance) return instance;
+  const module = new WebAssembly.Module(readFileSync(new URL('./kernels.wasm', import.meta.url)));
+  const loaded = new WebAssembly.Instance(module, { env: { memory: linearMemory, abort } });
+  instance = loaded.exports as unknown as Kernels;
+  return instance;
+}
