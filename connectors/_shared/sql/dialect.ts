@@ -1,0 +1,169 @@
+import type { Batch, Field, LogicalType } from '#batch';
+import type { EtlError } from '#sdk';
+
+/**
+ * What the commit protocol needs of an SQL database. The protocol itself (destination.ts, session.ts) is written once against these
+ * interfaces; Postgres and DuckDB implement them.
+ */
+
+export type SqlValue = string | number | bigint | boolean | null;
+/** Column values by name. Counts may come as number, bigint or decimal text, so readers convert. */
+export type SqlRow = Readonly<Record<string, unknown>>;
+
+export interface SqlConnection {
+  /** One statement; parameters are `$1`, `$2` … and carry an explicit cast in the SQL where the type is not obvious. */
+  query(sql: string, params?: readonly SqlValue[]): Promise<readonly SqlRow[]>;
+}
+
+/** One connection, used by one caller at a time. */
+export interface SqlSession extends SqlConnection {
+  /** What `terminate` of a later session takes: a backend's pid and start time; undefined where nothing can be held (one process). */
+  readonly backend: string | undefined;
+  /**
+   * BEGIN, the work, COMMIT. The work throws: ROLLBACK, and its error goes on. A COMMIT without a clean answer throws transient with a code
+   * that ends in `-UNKNOWN`; nothing is sent afterwards (rule 9).
+   */
+  transaction<T>(work: () => Promise<T>): Promise<T>;
+  /** Begins what `transaction` would, so that direct rows lie in the same transaction as the commit; undone by `rollback`. */
+  readonly writer: RowWriter;
+  /** Ends the connection now, also in the middle of a statement. Never throws. */
+  close(): Promise<void>;
+  /** Ends the server's statement from outside (grace is over). */
+  cancel(): Promise<void>;
+}
+
+export interface SqlDatabase extends AsyncDisposable {
+  readonly dialect: SqlDialect;
+  connect(): Promise<SqlSession>;
+  /** Ends the backend that a dead session recorded, when it is still that one (rule 10). Best effort: timeouts are the second wall. */
+  terminate(control: SqlConnection, backend: string): Promise<void>;
+  /** This connector's error for a thing that the protocol found; the codes are the connector's own. */
+  error(fault: Fault): EtlError;
+}
+
+/** What the protocol may find wrong. The connector gives it its code and text. */
+export type Fault =
+  | { readonly what: 'fenced'; readonly scope: 'run' | 'load' | 'split'; readonly message: string }
+  | { readonly what: 'state_lost'; readonly message: string; readonly hint: string }
+  | { readonly what: 'schema'; readonly message: string; readonly hint?: string }
+  | { readonly what: 'config_changed'; readonly message: string; readonly hint?: string }
+  | { readonly what: 'unavailable'; readonly message: string; readonly hint?: string }
+  | { readonly what: 'duplicate_key'; readonly message: string; readonly hint?: string }
+  | { readonly what: 'internal'; readonly message: string };
+
+/** Puts the rows of batches into tables, fast. Several batches may share one statement; `finish` ends it. */
+export interface RowWriter {
+  /** Encodes the batch completely before it returns, so that the caller may release it. Rows may still be on their way. */
+  write(into: RowTarget, batch: Batch): Promise<void>;
+  /** All rows of all writes are in their tables. Bytes written since the last finish. */
+  finish(): Promise<number>;
+}
+
+export interface RowTarget {
+  readonly table: TableName;
+  readonly columns: readonly RowColumn[];
+}
+
+/** Where a column of a stage gets its values. */
+export interface RowColumn {
+  readonly name: string;
+  /** The column's type in that table. */
+  readonly type: string;
+  readonly from:
+    | { readonly kind: 'field'; readonly index: number; readonly type: LogicalType }
+    /** The key before the change, by key position. */
+    | { readonly kind: 'oldKey'; readonly index: number; readonly type: LogicalType }
+    /** int64: `base` + row number. Order within a commit; the batch's own `seq` grows the same way. */
+    | { readonly kind: 'ordinal'; readonly base: bigint }
+    /** int16: SNAPSHOT, INSERT, UPDATE, DELETE. */
+    | { readonly kind: 'op' }
+    /** text: one character a field, `1` where the value is unavailable; NULL when all are there. */
+    | { readonly kind: 'unavailable' };
+}
+
+export interface TableName {
+  /** undefined: a temporary table of the session. */
+  readonly schema: string | undefined;
+  readonly table: string;
+}
+
+/** A column as it lies in the database. */
+export interface TableColumn {
+  readonly name: string;
+  /** As the database names it, with its modifiers: `numeric(18,2)`. */
+  readonly type: string;
+  readonly nullable: boolean;
+  /** A value the database computes itself: never written. */
+  readonly generated: boolean;
+}
+export interface TableInfo {
+  readonly name: TableName;
+  readonly columns: readonly TableColumn[];
+  /** What lies on the table itself (rule 22), if it is ours. */
+  readonly incarnation: string | undefined;
+  /** Columns of the primary key, or of a unique constraint over exactly these columns. */
+  readonly uniqueKeys: readonly (readonly string[])[];
+  /** CHECK constraints as expressions over the columns. */
+  readonly checks: readonly { readonly name: string; readonly expression: string }[];
+}
+
+export interface MappedType {
+  readonly sql: string;
+  readonly outcome: 'exact' | 'mapped' | 'checked';
+  readonly note?: string;
+}
+
+export interface SqlDialect {
+  readonly name: string;
+  /** Longest identifier in bytes. */
+  readonly maxNameBytes: number;
+  readonly defaultSchema: string;
+  quote(identifier: string): string;
+  literal(text: string): string;
+  /** The column's type for this field. */
+  mapType(field: Field): MappedType;
+  /** Is every value of `from` one of `to`: `int4` → `int8`. Both as the database names them (rule 30). */
+  widens(from: string, to: string): boolean;
+  /** Are both names of one type: `int4` and `integer`. */
+  sameType(left: string, right: string): boolean;
+  /** An expression that can be compared by `IS DISTINCT FROM`, whatever the type (`json` has no equality). */
+  comparable(expression: string, type: string): string;
+  /** Appended to a SELECT to lock its rows; empty where the transaction itself is enough. */
+  lock(strength: 'update' | 'share'): string;
+  /** Columns, key and incarnation of a table; undefined: there is none. */
+  readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined>;
+  /** Puts the incarnation on a table. */
+  markTable(name: TableName, incarnation: string): string;
+  /** Makes the key of a table: a primary key, or a unique index where a key column may be NULL. */
+  addKey(name: TableName, key: readonly string[], nullable: boolean): readonly string[];
+  alterType(name: TableName, column: string, type: string): string;
+  /**
+   * Rows of `source` (a table or a query in brackets, one row a key) into the target: inserted, or over the row of the same key.
+   * `columns` includes the key.
+   */
+  upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[];
+  /** `old` goes, `fresh` takes its name, in the running transaction; grants of `old` are kept. */
+  swap(connection: SqlConnection, old: TableName, fresh: TableName): Promise<void>;
+  /** CREATE TABLE of a stage: temporary, without constraints. */
+  createTemporary(table: string, columns: readonly { readonly name: string; readonly type: string }[]): string;
+  /** The physical order of rows, for duplicates in a load's own table: `ctid`, `rowid`. */
+  readonly rowId: string;
+  /** ISO 8601 text in UTC with microseconds, by the database's clock. */
+  readonly nowText: string;
+  /** A type for `valid_from` and `_etl_loaded_at`. */
+  readonly instantType: string;
+  /** Rows that the statement just run changed: the driver's own, as `changes(connection, sql)` runs it. */
+  changes(connection: SqlConnection, sql: string, params?: readonly SqlValue[]): Promise<number>;
+  /** Must be run on each new connection of a session: timeouts and the like. */
+  readonly prepareSession: readonly string[];
+}
+
+export function qualified(dialect: SqlDialect, name: TableName): string {
+  return name.schema === undefined ? dialect.quote(name.table) : `${dialect.quote(name.schema)}.${dialect.quote(name.table)}`;
+}
+
+/** `a.k = b.k and …`, NULL equal to NULL where the key may be NULL. */
+export function keysEqual(dialect: SqlDialect, key: readonly string[], sides: readonly [string, string], nullable: boolean): string {
+  const operator = nullable ? 'is not distinct from' : '=';
+  return key.map((name) => `${sides[0]}.${dialect.quote(name)} ${operator} ${sides[1]}.${dialect.quote(name)}`).join(' and ');
+}
