@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const source = { resolve: { conditions: ['etl-source'] }, ssr: { resolve: { conditions: ['etl-source', 'node', 'import', 'default'] } } };
+const source = { ssr: { resolve: { conditions: ['etl-source', 'node'] } } };
 
 export default defineConfig({
   test: {
