@@ -19,12 +19,12 @@ export interface SqlConnection {
 export interface SqlSession extends SqlConnection {
   /** What `terminate` of a later session takes: a backend's pid and start time; undefined where nothing can be held (one process). */
   readonly backend: string | undefined;
-  /**
-   * BEGIN, the work, COMMIT. The work throws: ROLLBACK, and its error goes on. A COMMIT without a clean answer throws transient with a code
-   * that ends in `-UNKNOWN`; nothing is sent afterwards (rule 9).
-   */
-  transaction<T>(work: () => Promise<T>): Promise<T>;
-  /** Begins what `transaction` would, so that direct rows lie in the same transaction as the commit; undone by `rollback`. */
+  /** BEGIN, ROLLBACK. Never nested. */
+  begin(): Promise<void>;
+  rollback(): Promise<void>;
+  /** COMMIT. Without a clean answer (none, or with a warning) it throws transient with a code that ends in `-UNKNOWN` (rule 9). */
+  commit(): Promise<void>;
+  /** Writes into temporary and permanent tables, in the running transaction if there is one. */
   readonly writer: RowWriter;
   /** Ends the connection now, also in the middle of a statement. Never throws. */
   close(): Promise<void>;
@@ -101,6 +101,7 @@ export interface TableInfo {
   readonly columns: readonly TableColumn[];
   /** What lies on the table itself (rule 22), if it is ours. */
   readonly incarnation: string | undefined;
+  readonly comment: string;
   /** Columns of the primary key, or of a unique constraint over exactly these columns. */
   readonly uniqueKeys: readonly (readonly string[])[];
   /** CHECK constraints as expressions over the columns. */
@@ -120,6 +121,8 @@ export interface SqlDialect {
   readonly defaultSchema: string;
   quote(identifier: string): string;
   literal(text: string): string;
+  /** Learns what `mapType` needs to know of the database: which of the sources' own types exist there. */
+  prepareTypes(connection: SqlConnection, fields: readonly Field[]): Promise<void>;
   /** The column's type for this field. */
   mapType(field: Field): MappedType;
   /** Is every value of `from` one of `to`: `int4` → `int8`. Both as the database names them (rule 30). */
@@ -132,8 +135,10 @@ export interface SqlDialect {
   lock(strength: 'update' | 'share'): string;
   /** Columns, key and incarnation of a table; undefined: there is none. */
   readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined>;
-  /** Puts the incarnation on a table. */
-  markTable(name: TableName, incarnation: string): string;
+  /** The marks of some tables, in one round trip (rule 22): undefined where the table or its mark is missing. */
+  incarnations(connection: SqlConnection, names: readonly TableName[]): Promise<readonly (string | undefined)[]>;
+  /** Sets the table's comment, in which the mark stands beside the user's own words. */
+  commentTable(name: TableName, comment: string): string;
   /** Makes the key of a table: a primary key, or a unique index where a key column may be NULL. */
   addKey(name: TableName, key: readonly string[], nullable: boolean): readonly string[];
   alterType(name: TableName, column: string, type: string): string;
@@ -144,6 +149,8 @@ export interface SqlDialect {
   upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[];
   /** `old` goes, `fresh` takes its name, in the running transaction; grants of `old` are kept. */
   swap(connection: SqlConnection, old: TableName, fresh: TableName): Promise<void>;
+  /** Type of a stage's column for rows that `RowWriter` writes, and how its values become the target's type. */
+  stageType(field: Field): { readonly type: string; cast(expression: string, to: string): string };
   /** CREATE TABLE of a stage: temporary, without constraints. */
   createTemporary(table: string, columns: readonly { readonly name: string; readonly type: string }[]): string;
   /** The physical order of rows, for duplicates in a load's own table: `ctid`, `rowid`. */
@@ -152,7 +159,7 @@ export interface SqlDialect {
   readonly nowText: string;
   /** A type for `valid_from` and `_etl_loaded_at`. */
   readonly instantType: string;
-  /** Rows that the statement just run changed: the driver's own, as `changes(connection, sql)` runs it. */
+  /** Runs a statement; the number of rows that it changed. */
   changes(connection: SqlConnection, sql: string, params?: readonly SqlValue[]): Promise<number>;
   /** Must be run on each new connection of a session: timeouts and the like. */
   readonly prepareSession: readonly string[];

@@ -1,0 +1,196 @@
+import {
+  type Capabilities, type CheckReport, type Destination, type JobState, type Lease, type Owner, type PipeId, type Ports, type QuarantinedRow, type Run, type RunToken,
+  type SchemaPlan, type StateCommand, type Target, failpoint,
+} from '#sdk';
+import type { Schema } from '#batch';
+import type { SqlConnection, SqlDatabase, SqlSession } from './dialect.ts';
+import { planTable } from './evolve.ts';
+import { holdRun } from './fence.ts';
+import { STATE_SCHEMA, targetName } from './names.ts';
+import { SqlRun, type RunContext } from './run.ts';
+import { hasState, json, leaseOf, readState, STATE_DDL, text } from './state.ts';
+import { transact, Turnstile } from './transact.ts';
+
+/** State says so when a person has accepted whatever the target bears now; the next open takes it over. */
+export const ADOPT = '*';
+
+export interface SqlDestinationOptions {
+  readonly database: SqlDatabase;
+  readonly capabilities: Capabilities;
+  readonly ports: Ports;
+  note(level: 'debug' | 'info' | 'warn', message: string): void;
+  check(probe: boolean): Promise<CheckReport>;
+}
+
+/** The commit protocol on an SQL database with transactions (rules 7 to 16, 22, 23, 30 to 32). */
+export class SqlDestination implements Destination {
+  readonly capabilities: Capabilities;
+  private readonly options: SqlDestinationOptions;
+  private readonly database: SqlDatabase;
+
+  constructor(options: SqlDestinationOptions) {
+    this.options = options;
+    this.database = options.database;
+    this.capabilities = options.capabilities;
+  }
+
+  check(options: { readonly probe: boolean }): Promise<CheckReport> {
+    return this.options.check(options.probe);
+  }
+
+  async planSchema(target: Target, schema: Schema): Promise<SchemaPlan> {
+    return this.reading(async (connection) => {
+      await this.database.dialect.prepareTypes(connection, schema.fields);
+      const info = await this.database.dialect.readTable(connection, targetName(this.database.dialect, target));
+      return planTable(this.database.dialect, info, target, schema);
+    });
+  }
+
+  async state(pipe: PipeId): Promise<JobState> {
+    return this.reading(async (connection) => ((await hasState(connection)) ? readState(connection, pipe) : { runEpoch: 0, streams: {}, loads: [] }));
+  }
+
+  async lease(pipe: PipeId): Promise<Lease | undefined> {
+    return this.reading(async (connection) => {
+      if (!(await hasState(connection))) return undefined;
+      const [row] = await connection.query(`select * from ${STATE_SCHEMA}.leases where pipe = $1`, [pipe]);
+      return row && leaseOf(row);
+    });
+  }
+
+  async quarantine(pipe: PipeId, query: { readonly stream?: string; readonly limit: number }): Promise<readonly QuarantinedRow[]> {
+    return this.reading(async (connection) => {
+      if (!(await hasState(connection))) return [];
+      const rows = await connection.query(`select * from ${STATE_SCHEMA}.quarantine where pipe = $1 and ($2::text is null or stream = $2::text) order by at desc, id limit ${Math.trunc(query.limit)}`, [pipe, query.stream ?? null]);
+      return rows.map((row) => {
+        const column = text(row['column_name']);
+        const key = text(row['key_json']);
+        return {
+          id: String(row['id']), stream: String(row['stream']), code: String(row['code']), reason: String(row['reason']), load: String(row['load']), at: String(row['at']),
+          row: JSON.parse(String(row['row_json'])) as QuarantinedRow['row'],
+          ...(column !== undefined && { column }), ...(key !== undefined && { key: JSON.parse(key) as QuarantinedRow['row'] }),
+        };
+      });
+    });
+  }
+
+  async claim(pipe: PipeId, owner: Owner): Promise<Run> {
+    const control = await this.connect();
+    try {
+      await this.ensureState(control);
+      await failpoint('sql.claim');
+      const { runEpoch, state } = await transact(control, () => this.claimIn(control, pipe, owner));
+      await failpoint('sql.claimed');
+      return new SqlRun(this.context(control, { pipe, runEpoch, runId: owner.runId }), state, { holdsLease: true });
+    } catch (error) {
+      await control.close();
+      throw error;
+    }
+  }
+
+  private async claimIn(control: SqlSession, pipe: PipeId, owner: Owner): Promise<{ runEpoch: number; state: JobState }> {
+    const { dialect } = this.database;
+    await control.query(`insert into ${STATE_SCHEMA}.pipes (pipe, run_epoch) values ($1, 0) on conflict (pipe) do nothing`, [pipe]);
+    const [row] = await control.query(`select * from ${STATE_SCHEMA}.pipes where pipe = $1 ${dialect.lock('update')}`, [pipe]);
+    const stored = text(row?.['source_identity']);
+    if (stored !== undefined && stored !== owner.sourceIdentity) {
+      throw this.database.error({
+        what: 'state_lost', message: `"${pipe}" has its positions from source ${stored}, but the source is now ${owner.sourceIdentity}.`,
+        hint: 'If it is a clone or an upgrade of the same data, run `etl state adopt`; otherwise start over with `--full-refresh`.',
+      });
+    }
+    const runEpoch = Number(row?.['run_epoch'] ?? 0) + 1;
+    await control.query(`update ${STATE_SCHEMA}.pipes set run_epoch = $2, run_id = $3, source_identity = $4, owner = $5 where pipe = $1`, [pipe, runEpoch, owner.runId, owner.sourceIdentity, owner.job]);
+    await control.query(`insert into ${STATE_SCHEMA}.leases (pipe, run_id, host, pid, beat, released) values ($1, $2, $3, $4, 1, false)
+      on conflict (pipe) do update set run_id = excluded.run_id, host = excluded.host, pid = excluded.pid, beat = excluded.beat, released = false`, [pipe, owner.runId, owner.host, owner.pid]);
+    return { runEpoch, state: await readState(control, pipe) };
+  }
+
+  async attach(token: RunToken): Promise<Run> {
+    const control = await this.connect();
+    try {
+      const state = await transact(control, async () => {
+        await holdRun(this.database, control, token, 'share');
+        return readState(control, token.pipe);
+      });
+      return new SqlRun(this.context(control, token), state, { holdsLease: false });
+    } catch (error) {
+      await control.close();
+      throw error;
+    }
+  }
+
+  async administer(pipe: PipeId, command: StateCommand): Promise<void> {
+    const control = await this.connect();
+    try {
+      await this.ensureState(control);
+      await transact(control, async () => {
+        await control.query(`insert into ${STATE_SCHEMA}.pipes (pipe, run_epoch) values ($1, 0) on conflict (pipe) do nothing`, [pipe]);
+        // what runs now must not go on with what is replaced here (rule 8)
+        await control.query(`update ${STATE_SCHEMA}.pipes set run_epoch = run_epoch + 1 where pipe = $1`, [pipe]);
+        await (command.type === 'adopt' ? this.adopt(control, pipe, command) : this.import(control, pipe, command));
+      });
+    } finally {
+      await control.close();
+    }
+  }
+
+  private async adopt(control: SqlSession, pipe: PipeId, command: Extract<StateCommand, { type: 'adopt' }>): Promise<void> {
+    if (command.sourceIdentity !== undefined) {
+      await control.query(`update ${STATE_SCHEMA}.pipes set source_identity = $2 where pipe = $1`, [pipe, command.sourceIdentity]);
+    }
+    for (const stream of command.streams) {
+      await control.query(`insert into ${STATE_SCHEMA}.streams (pipe, stream, rebuild, incarnations) values ($1, $2, false, $3)
+        on conflict (pipe, stream) do update set incarnations = excluded.incarnations`, [pipe, stream, JSON.stringify({ [ADOPT]: 'adopt' })]);
+    }
+  }
+
+  private async import(control: SqlSession, pipe: PipeId, command: Extract<StateCommand, { type: 'import' }>): Promise<void> {
+    for (const [stream, { position }] of Object.entries(command.streams)) {
+      await control.query(`insert into ${STATE_SCHEMA}.streams (pipe, stream, position, rebuild, incarnations) values ($1, $2, $3, false, '{}')
+        on conflict (pipe, stream) do update set position = excluded.position`, [pipe, stream, json(position)]);
+    }
+  }
+
+  private context(control: SqlSession, token: RunToken): RunContext {
+    const { ports, note } = this.options;
+    return {
+      database: this.database, token, control, turns: new Turnstile(), note,
+      uuid: () => ports.random.uuidv7(),
+      now: () => new Date(ports.clock.now()).toISOString(),
+    };
+  }
+
+  /** Two first starts may create at once: the loser of that race sees the tables at its second try. */
+  private async ensureState(control: SqlSession): Promise<void> {
+    if (await hasState(control)) return;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        for (const statement of STATE_DDL) await control.query(statement);
+        return;
+      } catch (error) {
+        if (attempt === 3) throw error;
+      }
+    }
+  }
+
+  private async connect(): Promise<SqlSession> {
+    const session = await this.database.connect();
+    for (const statement of this.database.dialect.prepareSession) await session.query(statement);
+    return session;
+  }
+
+  private async reading<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
+    const session = await this.database.connect();
+    try {
+      return await work(session);
+    } finally {
+      await session.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.database[Symbol.asyncDispose]();
+  }
+}
+

@@ -1,0 +1,131 @@
+import { failpoint, type JobState, type Load, type LoadId, type Positions, type Run, type RunToken, type Session, type Split, type StreamState } from '#sdk';
+import type { SqlDatabase, SqlSession } from './dialect.ts';
+import { findLoad, holdRun } from './fence.ts';
+import { STATE_SCHEMA } from './names.ts';
+import { publishLoad } from './publish.ts';
+import { openSession } from './session.ts';
+import { dropStages, endLoads, stagesOf } from './stages.ts';
+import { json, readState, text } from './state.ts';
+import { transact, Turnstile } from './transact.ts';
+
+/** What the calls of one run share. */
+export interface RunContext {
+  readonly database: SqlDatabase;
+  readonly token: RunToken;
+  readonly control: SqlSession;
+  /** The control connection serves one call at a time. */
+  readonly turns: Turnstile;
+  uuid(): string;
+  now(): string;
+  note(level: 'debug' | 'info' | 'warn', message: string): void;
+}
+
+export class SqlRun implements Run {
+  readonly token: RunToken;
+  state: JobState;
+  private readonly context: RunContext;
+  private readonly sessions = new Set<Session>();
+  private readonly leases: boolean;
+
+  constructor(context: RunContext, state: JobState, options: { readonly holdsLease: boolean }) {
+    this.context = context;
+    this.token = context.token;
+    this.state = state;
+    this.leases = options.holdsLease;
+  }
+
+  async renewLease(): Promise<void> {
+    const { control, turns, token, database } = this.context;
+    await turns.run(async () => {
+      const rows = await control.query(`update ${STATE_SCHEMA}.leases set beat = beat + 1 where pipe = $1 and run_id = $2 returning beat`, [token.pipe, token.runId]);
+      if (rows.length === 0) throw database.error({ what: 'fenced', scope: 'run', message: `A newer run holds the lease of "${token.pipe}".` });
+    });
+  }
+
+  /** One transaction on the control connection that begins with the run's fence (rule 7) and ends with fresh state. */
+  private fenced<T>(work: (control: SqlSession) => Promise<T>): Promise<T> {
+    const { control, turns, token, database } = this.context;
+    return turns.run(async () => {
+      const { result, state } = await transact(control, async () => {
+        await holdRun(database, control, token, 'update');
+        const done = await work(control);
+        return { result: done, state: await readState(control, token.pipe) };
+      });
+      this.state = state;
+      return result;
+    });
+  }
+
+  async begin(load: Load, after: Readonly<Record<string, LoadId | undefined>>): Promise<Load> {
+    await failpoint('sql.begin');
+    return this.fenced(async (control) => {
+      const { database, token } = this.context;
+      const stored = await findLoad(database, control, token, load.id);
+      if (stored) return stored.load;
+      await this.compareAndSet(control, load, after);
+      const state = await readState(control, token.pipe);
+      const replaced = state.loads.filter((open) => open.openStreams.some((stream) => load.streams.includes(stream)));
+      await endLoads(database, control, token.pipe, replaced.map((open) => open.load.id));
+      await control.query(`insert into ${STATE_SCHEMA}.loads (pipe, load, body, open_streams) values ($1, $2, $3, $4)`, [token.pipe, load.id, JSON.stringify(load), JSON.stringify(load.streams)]);
+      for (const split of load.splits) {
+        await control.query(`insert into ${STATE_SCHEMA}.splits (pipe, load, split, split_epoch, revision, position, complete, row_count, rejected, byte_count, backend)
+          values ($1, $2, $3, 0, 0, null, false, 0, 0, 0, null)`, [token.pipe, load.id, split.id]);
+      }
+      return load;
+    });
+  }
+
+  /** The last load of each stream, open or ended, is the one that this load was planned after (rule 4). */
+  private async compareAndSet(control: SqlSession, load: Load, after: Readonly<Record<string, LoadId | undefined>>): Promise<void> {
+    const { database, token } = this.context;
+    for (const stream of load.streams) {
+      await control.query(`insert into ${STATE_SCHEMA}.streams (pipe, stream, rebuild, incarnations) values ($1, $2, false, '{}') on conflict (pipe, stream) do nothing`, [token.pipe, stream]);
+      const [row] = await control.query(`select last_load from ${STATE_SCHEMA}.streams where pipe = $1 and stream = $2`, [token.pipe, stream]);
+      if (text(row?.['last_load']) !== after[stream]) {
+        throw database.error({ what: 'fenced', scope: 'load', message: `Stream ${stream} has had load ${text(row?.['last_load']) ?? 'none'} since load ${load.id} was planned.` });
+      }
+      await control.query(`update ${STATE_SCHEMA}.streams set last_load = $3 where pipe = $1 and stream = $2`, [token.pipe, stream, load.id]);
+    }
+  }
+
+  async open(load: Load, split: Split, abort: AbortSignal): Promise<Session> {
+    const session = await openSession(this.context, { load, split, abort, closed: (it) => this.sessions.delete(it) });
+    this.sessions.add(session);
+    return session;
+  }
+
+  async publish(load: Load, streams: readonly string[]): Promise<'published' | 'already'> {
+    await failpoint('sql.publish');
+    const result = await this.fenced((control) => publishLoad(this.context, control, load, streams));
+    await failpoint('sql.published');
+    return result;
+  }
+
+  async reset(streams: readonly string[], to?: Positions): Promise<void> {
+    await this.fenced(async (control) => {
+      const { database, token } = this.context;
+      const state = await readState(control, token.pipe);
+      const ended = state.loads.filter((open) => open.openStreams.some((stream) => streams.includes(stream)));
+      await endLoads(database, control, token.pipe, ended.map((open) => open.load.id));
+      const shadows = (await stagesOf(control, token.pipe)).filter((stage) => streams.includes(stage.stream));
+      await dropStages(database, control, token.pipe, shadows);
+      for (const stream of streams) await this.resetStream(control, stream, state.streams[stream], to?.[stream]);
+    });
+  }
+
+  /** Epochs stay as they are (rule 8). Without a position the next load replaces the table. */
+  private async resetStream(control: SqlSession, stream: string, before: StreamState | undefined, to: Positions[string] | undefined): Promise<void> {
+    await control.query(`insert into ${STATE_SCHEMA}.streams (pipe, stream, position, rebuild, incarnations) values ($1, $2, $3, $4, '{}')
+      on conflict (pipe, stream) do update set position = excluded.position, rebuild = excluded.rebuild, published_load = null`,
+    [this.token.pipe, stream, json(to), to === undefined || (before?.rebuild ?? false)]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.sessions) await session[Symbol.asyncDispose]();
+    const { control, turns, token } = this.context;
+    if (this.leases) {
+      await turns.run(() => control.query(`update ${STATE_SCHEMA}.leases set released = true where pipe = $1 and run_id = $2`, [token.pipe, token.runId])).catch(() => undefined);
+    }
+    await control.close();
+  }
+}

@@ -1,0 +1,60 @@
+import type { Schema } from '#batch';
+import type { LoadId, PipeId, Target } from '#sdk';
+import { qualified, type SqlConnection, type SqlDatabase, type SqlRow, type TableName } from './dialect.ts';
+import { STATE_SCHEMA } from './names.ts';
+import { text } from './state.ts';
+
+/** A table that a load or a resync fills before it shows. Registered before it is made, so that none is orphaned. */
+export interface Stage {
+  readonly name: TableName;
+  /** Of a `load`: the load; of a `shadow`: none, since a resync outlives its load. */
+  readonly load: LoadId | undefined;
+  readonly stream: string;
+  readonly kind: 'load' | 'shadow';
+  readonly generation: string | undefined;
+  readonly target: Target;
+  readonly schema: Schema;
+}
+
+function stageOf(row: SqlRow): Stage {
+  return {
+    name: { schema: String(row['schema_name']), table: String(row['table_name']) },
+    load: text(row['load']), stream: String(row['stream']), kind: row['kind'] === 'shadow' ? 'shadow' : 'load',
+    generation: text(row['generation']), target: JSON.parse(String(row['target'])) as Target, schema: JSON.parse(String(row['schema_json'])) as Schema,
+  };
+}
+
+export async function stagesOf(connection: SqlConnection, pipe: PipeId): Promise<Stage[]> {
+  return (await connection.query(`select * from ${STATE_SCHEMA}.stages where pipe = $1 order by schema_name, table_name`, [pipe])).map(stageOf);
+}
+
+export async function registerStage(connection: SqlConnection, pipe: PipeId, stage: Stage): Promise<void> {
+  await connection.query(`insert into ${STATE_SCHEMA}.stages (pipe, schema_name, table_name, load, stream, kind, generation, target, schema_json)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (pipe, schema_name, table_name) do update set target = excluded.target, schema_json = excluded.schema_json`,
+  [pipe, stage.name.schema ?? '', stage.name.table, stage.load ?? null, stage.stream, stage.kind, stage.generation ?? null, JSON.stringify(stage.target), JSON.stringify(stage.schema)]);
+}
+
+export async function forgetStage(connection: SqlConnection, pipe: PipeId, name: TableName): Promise<void> {
+  await connection.query(`delete from ${STATE_SCHEMA}.stages where pipe = $1 and schema_name = $2 and table_name = $3`, [pipe, name.schema ?? '', name.table]);
+}
+
+export async function dropStages(database: SqlDatabase, connection: SqlConnection, pipe: PipeId, stages: readonly Stage[]): Promise<void> {
+  for (const stage of stages) {
+    await connection.query(`drop table if exists ${qualified(database.dialect, stage.name)}`);
+    await forgetStage(connection, pipe, stage.name);
+  }
+}
+
+/** Ends loads: their rows, splits and stages go; what their sessions still do meets no load (rule 7). */
+export async function endLoads(database: SqlDatabase, connection: SqlConnection, pipe: PipeId, loads: readonly LoadId[]): Promise<void> {
+  if (loads.length === 0) return;
+  for (const load of loads) {
+    const splits = await connection.query(`select backend from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2 and backend is not null`, [pipe, load]);
+    // a dead writer may hold locks on the load's tables (rule 10)
+    for (const split of splits) await database.terminate(connection, String(split['backend']));
+    await connection.query(`delete from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2`, [pipe, load]);
+    await connection.query(`delete from ${STATE_SCHEMA}.loads where pipe = $1 and load = $2`, [pipe, load]);
+  }
+  const theirs = (await stagesOf(connection, pipe)).filter((stage) => stage.load !== undefined && loads.includes(stage.load));
+  await dropStages(database, connection, pipe, theirs);
+}

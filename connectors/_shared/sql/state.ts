@@ -1,0 +1,86 @@
+import type { JobState, Json, JsonObject, Lease, Load, PipeId, Position, SplitState, StoredLoad, StreamState } from '#sdk';
+import type { SqlConnection, SqlRow } from './dialect.ts';
+import { STATE_SCHEMA } from './names.ts';
+
+/** Texts hold JSON, so that every database reads back what was written. Epochs and counts are bigint. */
+export const STATE_DDL: readonly string[] = [
+  `create schema if not exists ${STATE_SCHEMA}`,
+  `create table if not exists ${STATE_SCHEMA}.pipes (pipe text primary key, run_epoch bigint not null, run_id text, source_identity text, owner text)`,
+  `create table if not exists ${STATE_SCHEMA}.leases (pipe text primary key, run_id text not null, host text not null, pid bigint not null, beat bigint not null, released boolean not null)`,
+  `create table if not exists ${STATE_SCHEMA}.streams (pipe text, stream text, position text, last_load text, published_load text, rebuild boolean not null,
+    incarnations text not null, fingerprint text, published_at text, primary key (pipe, stream))`,
+  `create table if not exists ${STATE_SCHEMA}.loads (pipe text, load text, body text not null, open_streams text not null, primary key (pipe, load))`,
+  `create table if not exists ${STATE_SCHEMA}.splits (pipe text, load text, split text, split_epoch bigint not null, revision bigint not null, position text, complete boolean not null,
+    row_count bigint not null, rejected bigint not null, byte_count bigint not null, backend text, primary key (pipe, load, split))`,
+  // tables that a load or a resync writes before they show
+  `create table if not exists ${STATE_SCHEMA}.stages (pipe text, schema_name text, table_name text, load text, stream text not null, kind text not null, generation text, target text not null,
+    schema_json text not null, primary key (pipe, schema_name, table_name))`,
+  // who writes a table: a second job is refused, but under shared: append
+  `create table if not exists ${STATE_SCHEMA}.owners (table_key text, pipe text, shared boolean not null, primary key (table_key, pipe))`,
+  `create table if not exists ${STATE_SCHEMA}.quarantine (pipe text, stream text, id text, load text not null, code text not null, reason text not null, column_name text, key_json text,
+    row_json text not null, at text not null, primary key (pipe, stream, id))`,
+];
+
+export const text = (value: unknown): string | undefined => (value === null || value === undefined ? undefined : String(value));
+export const count = (value: unknown): number => Number(value ?? 0);
+const parse = <T>(value: unknown): T => JSON.parse(String(value)) as T;
+
+export async function hasState(connection: SqlConnection): Promise<boolean> {
+  const rows = await connection.query(`select 1 as one from information_schema.tables where table_schema = '${STATE_SCHEMA}' and table_name = 'quarantine'`);
+  return rows.length > 0;
+}
+
+function streamOf(row: SqlRow): StreamState {
+  const position = text(row['position']);
+  const lastLoad = text(row['last_load']);
+  const fingerprint = text(row['fingerprint']);
+  const publishedAt = text(row['published_at']);
+  return {
+    rebuild: row['rebuild'] === true,
+    incarnations: parse<Record<string, string>>(row['incarnations']),
+    ...(position !== undefined && { position: parse<Position>(position) }),
+    ...(lastLoad !== undefined && { lastLoad }),
+    ...(fingerprint !== undefined && { fingerprint }),
+    ...(publishedAt !== undefined && { publishedAt }),
+  };
+}
+
+export function splitOf(row: SqlRow): SplitState {
+  const position = text(row['position']);
+  return {
+    splitEpoch: count(row['split_epoch']), revision: count(row['revision']), complete: row['complete'] === true,
+    rows: count(row['row_count']), rejected: count(row['rejected']), bytes: count(row['byte_count']),
+    ...(position !== undefined && { position: parse<Position>(position) }),
+  };
+}
+
+function loadsOf(loads: readonly SqlRow[], splits: readonly SqlRow[]): StoredLoad[] {
+  return loads.map((row) => ({
+    load: parse<Load>(row['body']),
+    openStreams: parse<string[]>(row['open_streams']),
+    splits: Object.fromEntries(splits.filter((split) => split['load'] === row['load']).map((split) => [String(split['split']), splitOf(split)])),
+  }));
+}
+
+/** All that the state tables say of a pipe. Run it in a transaction to have it of one instant. */
+export async function readState(connection: SqlConnection, pipe: PipeId): Promise<JobState> {
+  const [head] = await connection.query(`select * from ${STATE_SCHEMA}.pipes where pipe = $1`, [pipe]);
+  const streams = await connection.query(`select * from ${STATE_SCHEMA}.streams where pipe = $1`, [pipe]);
+  const loads = await connection.query(`select * from ${STATE_SCHEMA}.loads where pipe = $1 order by load`, [pipe]);
+  const splits = loads.length === 0 ? [] : await connection.query(`select * from ${STATE_SCHEMA}.splits where pipe = $1`, [pipe]);
+  const sourceIdentity = text(head?.['source_identity']);
+  const owner = text(head?.['owner']);
+  return {
+    runEpoch: count(head?.['run_epoch']),
+    streams: Object.fromEntries(streams.map((row) => [String(row['stream']), streamOf(row)])),
+    loads: loadsOf(loads, splits),
+    ...(sourceIdentity !== undefined && { sourceIdentity }),
+    ...(owner !== undefined && { owner }),
+  };
+}
+
+export function leaseOf(row: SqlRow): Lease {
+  return { runId: String(row['run_id']), host: String(row['host']), pid: count(row['pid']), beat: count(row['beat']), released: row['released'] === true };
+}
+
+export const json = (value: Json | JsonObject | undefined): string | null => (value === undefined ? null : JSON.stringify(value));

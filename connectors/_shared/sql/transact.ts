@@ -1,0 +1,26 @@
+import type { SqlSession } from './dialect.ts';
+
+/** BEGIN, the work, COMMIT; the work throws: ROLLBACK. What `commit` throws goes on as it is: nothing is sent after it (rule 9). */
+export async function transact<T>(session: SqlSession, work: () => Promise<T>): Promise<T> {
+  await session.begin();
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    await session.rollback();
+    throw error;
+  }
+  await session.commit();
+  return result;
+}
+
+/** One caller at a time, in order. */
+export class Turnstile {
+  private last: Promise<unknown> = Promise.resolve();
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.last.then(work, work);
+    this.last = next.catch(() => undefined);
+    return next;
+  }
+}
