@@ -9,3 +9,5 @@ export * from './calendar.ts';
 export * from './numbers.ts';
 export * from './scalar.ts';
 export * from './errors.ts';
+export * from './text.ts';
+export * from './checksum.ts';
