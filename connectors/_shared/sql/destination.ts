@@ -6,13 +6,11 @@ import type { Schema } from '#batch';
 import type { SqlConnection, SqlDatabase, SqlSession } from './dialect.ts';
 import { planTable } from './evolve.ts';
 import { holdRun } from './fence.ts';
-import { STATE_SCHEMA, targetName } from './names.ts';
+import { ADOPT, STATE_SCHEMA, targetName } from './names.ts';
 import { SqlRun, type RunContext } from './run.ts';
 import { hasState, json, leaseOf, readState, STATE_DDL, text } from './state.ts';
 import { transact, Turnstile } from './transact.ts';
 
-/** State says so when a person has accepted whatever the target bears now; the next open takes it over. */
-export const ADOPT = '*';
 
 export interface SqlDestinationOptions {
   readonly database: SqlDatabase;

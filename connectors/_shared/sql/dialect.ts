@@ -147,8 +147,12 @@ export interface SqlDialect {
    * `columns` includes the key.
    */
   upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[];
-  /** `old` goes, `fresh` takes its name, in the running transaction; grants of `old` are kept. */
-  swap(connection: SqlConnection, old: TableName, fresh: TableName): Promise<void>;
+  /** `fresh` takes the name, `old` (if there is one) goes, in the running transaction; grants of `old` are kept, and what rests on it goes on. */
+  swap(connection: SqlConnection, tables: { readonly old: TableName | undefined; readonly fresh: TableName; readonly name: TableName }): Promise<void>;
+  /** Runs the work so that its failure leaves the transaction usable. */
+  savepoint<T>(connection: SqlConnection, work: () => Promise<T>): Promise<T>;
+  /** Is it the error of a unique key. */
+  isDuplicate(error: unknown): boolean;
   /** Type of a stage's column for rows that `RowWriter` writes, and how its values become the target's type. */
   stageType(field: Field): { readonly type: string; cast(expression: string, to: string): string };
   /** CREATE TABLE of a stage: temporary, without constraints. */
@@ -157,6 +161,9 @@ export interface SqlDialect {
   readonly rowId: string;
   /** ISO 8601 text in UTC with microseconds, by the database's clock. */
   readonly nowText: string;
+  readonly textType: string;
+  /** Does `upsert` rest on a unique index of the target. */
+  readonly needsUniqueKey: boolean;
   /** A type for `valid_from` and `_etl_loaded_at`. */
   readonly instantType: string;
   /** Runs a statement; the number of rows that it changed. */

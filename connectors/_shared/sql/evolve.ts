@@ -1,0 +1,108 @@
+import type { Field, Schema } from '#batch';
+import type { ColumnMapping, SchemaPlan, Target } from '#sdk';
+import { qualified, type SqlDialect, type TableInfo, type TableName } from './dialect.ts';
+import { DELETED, LOADED_AT, OP, RUN_ID, tableKey, targetName, UNCHANGED, VALID_FROM, VALID_TO } from './names.ts';
+
+export interface OwnColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly suffix: string;
+}
+export interface PlannedColumn {
+  readonly field: Field;
+  /** The column's type in the target after the plan's DDL. */
+  readonly type: string;
+}
+export interface TablePlan extends SchemaPlan {
+  readonly planned: readonly PlannedColumn[];
+}
+
+/** Columns of ours that a target has beside the stream's. `changes`: it is a log of changes, which keeps what each row did. */
+export function ownColumns(dialect: SqlDialect, target: Target, changes = false): readonly OwnColumn[] {
+  const own: OwnColumn[] = [];
+  if (target.write === 'merge' && target.deletes === 'soft') own.push({ name: DELETED, type: 'boolean', suffix: ' default false not null' });
+  if (target.write === 'scd2') own.push({ name: VALID_FROM, type: dialect.instantType, suffix: '' }, { name: VALID_TO, type: dialect.instantType, suffix: '' });
+  if (target.write === 'append' && changes) own.push({ name: OP, type: dialect.textType, suffix: '' }, { name: UNCHANGED, type: dialect.textType, suffix: '' });
+  if (target.addedColumns.includes('_etl_loaded_at')) own.push({ name: LOADED_AT, type: dialect.instantType, suffix: '' });
+  if (target.addedColumns.includes('_etl_run_id')) own.push({ name: RUN_ID, type: dialect.textType, suffix: '' });
+  if (target.addedColumns.includes('_etl_position')) own.push({ name: '_etl_position', type: dialect.textType, suffix: '' });
+  return own;
+}
+
+/** Columns that tell rows of the target apart; none where every row or version stays. */
+export function uniqueKey(target: Target): readonly string[] {
+  return target.write === 'merge' || target.write === 'replace' ? target.key : [];
+}
+
+export function keyIsNullable(schema: Schema, key: readonly string[]): boolean {
+  return schema.fields.some((field) => key.includes(field.name) && field.nullable);
+}
+
+export function createTable(dialect: SqlDialect, name: TableName, columns: readonly PlannedColumn[], own: readonly OwnColumn[]): string {
+  const stream = columns.map((column) => `${dialect.quote(column.field.name)} ${column.type}`);
+  const ours = own.filter((column) => !columns.some((other) => other.field.name === column.name)).map((column) => `${dialect.quote(column.name)} ${column.type}${column.suffix}`);
+  return `create table ${qualified(dialect, name)} (${[...stream, ...ours].join(', ')})`;
+}
+
+export function mapColumns(dialect: SqlDialect, schema: Schema): readonly PlannedColumn[] {
+  return schema.fields.map((field) => ({ field, type: dialect.mapType(field).sql }));
+}
+
+function planNew(dialect: SqlDialect, target: Target, schema: Schema, changes: boolean): TablePlan {
+  const name = targetName(dialect, target);
+  const planned = mapColumns(dialect, schema);
+  const key = uniqueKey(target);
+  const conflicts = target.evolve.tables ? [] : [`Table ${tableKey(name)} does not exist, and the contract does not let it be created.`];
+  return {
+    planned, conflicts, columns: mappings(dialect, planned),
+    ddl: [
+      ...(name.schema === dialect.defaultSchema ? [] : [`create schema if not exists ${dialect.quote(name.schema ?? '')}`]),
+      createTable(dialect, name, planned, ownColumns(dialect, target, changes)),
+      ...(key.length > 0 ? dialect.addKey(name, key, keyIsNullable(schema, key)) : []),
+    ],
+  };
+}
+
+function mappings(dialect: SqlDialect, planned: readonly PlannedColumn[]): ColumnMapping[] {
+  return planned.map(({ field, type }) => {
+    const mapped = dialect.mapType(field);
+    const asMapped = dialect.sameType(mapped.sql, type) || dialect.widens(mapped.sql, type);
+    return { column: field.name, from: field.type, to: type, outcome: asMapped ? mapped.outcome : 'checked', ...(mapped.note !== undefined && { note: mapped.note }) };
+  });
+}
+
+/**
+ * What a schema message changes at the target: only new columns and wider types (rule 30), the same for `plan` and for the writer.
+ * A column that the source has dropped stays, and its new rows are NULL.
+ */
+export function planTable(dialect: SqlDialect, info: TableInfo | undefined, target: Target, schema: Schema, changes = false): TablePlan {
+  if (!info) return planNew(dialect, target, schema, changes);
+  const ddl: string[] = [];
+  const conflicts: string[] = [];
+  const planned: PlannedColumn[] = [];
+  const where = tableKey(info.name);
+  for (const field of schema.fields) {
+    const existing = info.columns.find((column) => column.name === field.name);
+    const wanted = dialect.mapType(field).sql;
+    if (!existing) {
+      if (target.evolve.columns) ddl.push(`alter table ${qualified(dialect, info.name)} add column if not exists ${dialect.quote(field.name)} ${wanted}`);
+      else conflicts.push(`Column ${field.name} is new, and the contract of ${where} lets no column be added.`);
+      planned.push({ field, type: wanted });
+      continue;
+    }
+    const fits = dialect.sameType(existing.type, wanted) || dialect.widens(wanted, existing.type);
+    const grows = !fits && dialect.widens(existing.type, wanted);
+    if (grows && target.evolve.types) ddl.push(dialect.alterType(info.name, field.name, wanted));
+    else if (!fits) conflicts.push(`Column ${field.name} of ${where} is ${existing.type}, the source now sends ${wanted}${grows ? ', and the contract lets no type be widened' : ''}.`);
+    planned.push({ field, type: grows ? wanted : existing.type });
+  }
+  for (const own of ownColumns(dialect, target, changes)) {
+    if (info.columns.some((column) => column.name === own.name) || schema.fields.some((field) => field.name === own.name)) continue;
+    ddl.push(`alter table ${qualified(dialect, info.name)} add column if not exists ${dialect.quote(own.name)} ${own.type}${own.suffix}`);
+  }
+  const key = uniqueKey(target);
+  if (target.write === 'merge' && key.length > 0 && dialect.needsUniqueKey && !info.uniqueKeys.some((unique) => unique.length === key.length && key.every((name) => unique.includes(name)))) {
+    conflicts.push(`Table ${where} has no primary key or unique constraint over (${key.join(', ')}), which merge needs.`);
+  }
+  return { ddl, conflicts, planned, columns: mappings(dialect, planned) };
+}

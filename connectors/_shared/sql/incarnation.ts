@@ -1,0 +1,71 @@
+import type { Target } from '#sdk';
+import type { SqlConnection, TableName } from './dialect.ts';
+import { ADOPT, markIn, STATE_SCHEMA, tableKey, withMark } from './names.ts';
+import type { RunContext } from './run.ts';
+
+/** What state says of a stream's tables, by `schema.table` (rule 22). */
+export type Incarnations = Readonly<Record<string, string>>;
+
+export async function storedIncarnations(context: RunContext, connection: SqlConnection, stream: string): Promise<Incarnations> {
+  const [row] = await connection.query(`select incarnations from ${STATE_SCHEMA}.streams where pipe = $1 and stream = $2`, [context.token.pipe, stream]);
+  return row ? (JSON.parse(String(row['incarnations'])) as Record<string, string>) : {};
+}
+
+/** State names this incarnation of the table from now on. */
+export async function storeIncarnation(context: RunContext, connection: SqlConnection, at: { stream: string; name: TableName; incarnation: string }): Promise<void> {
+  const { [ADOPT]: _adopted, ...before } = await storedIncarnations(context, connection, at.stream);
+  await connection.query(`update ${STATE_SCHEMA}.streams set incarnations = $3 where pipe = $1 and stream = $2`,
+    [context.token.pipe, at.stream, JSON.stringify({ ...before, [tableKey(at.name)]: at.incarnation })]);
+}
+
+function lost(context: RunContext, name: TableName, found: string | undefined): Error {
+  return context.database.error({
+    what: 'state_lost',
+    message: `Table ${tableKey(name)} is not the one that state knows: ${found === undefined ? 'it was dropped or made anew' : 'another job or an older state made it'}.`,
+    hint: 'Run with `--full-refresh` to build it again, or `etl state adopt` to go on with the table as it is.',
+  });
+}
+
+/** The tables of the targets still bear what state names. Called at open, in commit and in publish (rule 22). */
+export async function checkIncarnations(context: RunContext, connection: SqlConnection, tables: readonly { readonly stream: string; readonly name: TableName }[]): Promise<void> {
+  if (tables.length === 0) return;
+  const found = await context.database.dialect.incarnations(connection, tables.map((table) => table.name));
+  const states = new Map<string, Incarnations>();
+  for (const [index, { stream, name }] of tables.entries()) {
+    const stored = states.get(stream) ?? (await storedIncarnations(context, connection, stream));
+    states.set(stream, stored);
+    const known = stored[tableKey(name)];
+    if (known !== undefined && found[index] !== known) throw lost(context, name, found[index]);
+  }
+}
+
+/** Gives a table its mark, if it has none, and lets state name it. A mark that state does not know is another's. */
+export async function takeTable(context: RunContext, connection: SqlConnection, at: { target: Target; name: TableName; fresh: boolean }): Promise<void> {
+  const { database } = context;
+  const { name, target } = at;
+  const stored = await storedIncarnations(context, connection, target.stream);
+  if (stored[tableKey(name)] !== undefined) return;
+  await own(context, connection, target, name);
+  const info = at.fresh ? undefined : await database.dialect.readTable(connection, name);
+  const comment = info?.comment ?? '';
+  const mark = markIn(comment);
+  if (mark !== undefined && !target.shared && stored[ADOPT] === undefined) throw lost(context, name, mark);
+  const incarnation = mark ?? context.uuid();
+  if (mark === undefined) await connection.query(database.dialect.commentTable(name, withMark(comment, incarnation)));
+  await storeIncarnation(context, connection, { stream: target.stream, name, incarnation });
+}
+
+/** One pipe writes a table, unless all that write there say `shared`. */
+export async function own(context: RunContext, connection: SqlConnection, target: Target, name: TableName): Promise<void> {
+  const key = tableKey(name);
+  const others = await connection.query(`select pipe, shared from ${STATE_SCHEMA}.owners where table_key = $1 and pipe <> $2`, [key, context.token.pipe]);
+  const other = others.find((row) => row['shared'] !== true || !target.shared);
+  if (other) {
+    throw context.database.error({
+      what: 'state_lost', message: `Table ${key} is written by "${String(other['pipe'])}" already.`,
+      hint: 'Give this job a table of its own, or set `shared: append` in both jobs. If that job is gone, run `etl state adopt`.',
+    });
+  }
+  await connection.query(`insert into ${STATE_SCHEMA}.owners (table_key, pipe, shared) values ($1, $2, $3) on conflict (table_key, pipe) do update set shared = excluded.shared`, [key, context.token.pipe, target.shared]);
+}
+

@@ -1,0 +1,142 @@
+import { failpoint, type Load, type Target } from '#sdk';
+import { keysEqual, qualified, type SqlSession, type TableName } from './dialect.ts';
+import { keyIsNullable, ownColumns, uniqueKey } from './evolve.ts';
+import { findLoad, type HeldLoad } from './fence.ts';
+import { checkIncarnations, own, storeIncarnation, storedIncarnations } from './incarnation.ts';
+import { DELETED, STATE_SCHEMA, tableKey, targetName, withMark } from './names.ts';
+import type { RunContext } from './run.ts';
+import { mergeVersions } from './scd2.ts';
+import { endLoads, forgetStage, stagesOf, type Stage } from './stages.ts';
+import { text } from './state.ts';
+
+/** The stage becomes the table: keyed, marked, renamed, all in this transaction. */
+async function flip(context: RunContext, control: SqlSession, stage: Stage): Promise<void> {
+  const { dialect } = context.database;
+  const name = targetName(dialect, stage.target);
+  const key = uniqueKey(stage.target);
+  if (key.length > 0) await addKey(context, control, stage, key);
+  await own(context, control, stage.target, name);
+  const old = await dialect.readTable(control, name);
+  const incarnation = context.uuid();
+  await control.query(dialect.commentTable(stage.name, withMark(old?.comment ?? '', incarnation)));
+  await failpoint('sql.publish.flip');
+  await dialect.swap(control, { old: old && name, fresh: stage.name, name });
+  await forgetStage(control, context.token.pipe, stage.name);
+  await storeIncarnation(context, control, { stream: stage.stream, name, incarnation });
+}
+
+/** Pages of an API may repeat a row: of equal keys the last one written stays. */
+async function addKey(context: RunContext, control: SqlSession, stage: Stage, key: readonly string[]): Promise<void> {
+  const { dialect } = context.database;
+  const nullable = keyIsNullable(stage.schema, key);
+  const table = qualified(dialect, stage.name);
+  const keyed = () => dialect.addKey(stage.name, key, nullable);
+  try {
+    await dialect.savepoint(control, async () => { for (const statement of keyed()) await control.query(statement); });
+    return;
+  } catch (error) {
+    if (!dialect.isDuplicate(error)) throw error;
+  }
+  const columns = key.map((column) => dialect.quote(column)).join(', ');
+  await control.query(`delete from ${table} as t using (select ${columns}, max(${dialect.rowId}) as last_row from ${table} group by ${columns} having count(*) > 1) as d
+    where ${keysEqual(dialect, key, ['t', 'd'], nullable)} and t.${dialect.rowId} <> d.last_row`);
+  for (const statement of keyed()) await control.query(statement);
+}
+
+/** The load's rows join the table that stays. */
+async function blend(context: RunContext, control: SqlSession, load: Load, stage: Stage): Promise<void> {
+  const { dialect } = context.database;
+  const name = targetName(dialect, stage.target);
+  const columns = [...stage.schema.fields.map((field) => field.name), ...ownColumns(dialect, stage.target).map((column) => column.name)];
+  if (stage.target.write === 'scd2') {
+    await mergeVersions(context, control, { target: stage.target, into: name, from: stage.name, schema: stage.schema, startedAt: load.startedAt, closesUnseen: true, changes: false, pipe: context.token.pipe, load: load.id });
+  } else if (stage.target.write === 'merge') {
+    const key = stage.target.key.map((column) => dialect.quote(column)).join(', ');
+    const latest = `(select distinct on (${key}) * from ${qualified(dialect, stage.name)} order by ${key}, ${dialect.rowId} desc)`;
+    for (const statement of dialect.upsert(name, latest, columns.filter((column) => column !== DELETED), stage.target.key)) await control.query(statement);
+  } else {
+    const list = await commonColumns(control, context, stage, name);
+    await control.query(`insert into ${qualified(dialect, name)} (${list}) select ${list} from ${qualified(dialect, stage.name)} order by ${dialect.rowId}`);
+  }
+  await control.query(`drop table ${qualified(dialect, stage.name)}`);
+  await forgetStage(control, context.token.pipe, stage.name);
+}
+
+async function commonColumns(control: SqlSession, context: RunContext, stage: Stage, name: TableName): Promise<string> {
+  const { dialect } = context.database;
+  const from = await dialect.readTable(control, stage.name);
+  const into = await dialect.readTable(control, name);
+  const names = (from?.columns ?? []).map((column) => column.name).filter((column) => into?.columns.some((other) => other.name === column && !other.generated));
+  return names.map((column) => dialect.quote(column)).join(', ');
+}
+
+async function publishStage(context: RunContext, control: SqlSession, load: Load, stage: Stage): Promise<void> {
+  const name = targetName(context.database.dialect, stage.target);
+  const stored = await storedIncarnations(context, control, stage.stream);
+  const known = stored[tableKey(name)] !== undefined;
+  const replaces = load.rebuild || stage.target.write === 'replace';
+  const exists = known || (await context.database.dialect.readTable(control, name)) !== undefined;
+  if (replaces || (!exists && stage.target.write !== 'scd2')) return flip(context, control, stage);
+  await checkIncarnations(context, control, [{ stream: stage.stream, name }]);
+  return blend(context, control, load, stage);
+}
+
+/** A stream of a full load that sent no schema and no row still replaces its table by an empty one, if there is one. */
+async function emptyTarget(context: RunContext, control: SqlSession, target: Target): Promise<void> {
+  const { dialect } = context.database;
+  const name = targetName(dialect, target);
+  if (await dialect.readTable(control, name)) await control.query(`delete from ${qualified(dialect, name)}`);
+}
+
+async function notComplete(context: RunContext, control: SqlSession, held: HeldLoad, streams: readonly string[]): Promise<string | undefined> {
+  if (held.load.kind === 'live') return undefined;
+  const rows = await control.query(`select split, complete from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2`, [context.token.pipe, held.load.id]);
+  const theirs = held.load.splits.filter((split) => split.streams.some((stream) => streams.includes(stream)));
+  return theirs.find((split) => !rows.some((row) => row['split'] === split.id && row['complete'] === true))?.id;
+}
+
+/** Position of a stream when this load ends for it: the plan's, or where the live split stands by what is committed, never by memory. */
+async function positionOf(context: RunContext, control: SqlSession, load: Load, stream: string): Promise<string | undefined> {
+  if (load.kind === 'parts') return load.positions[stream] === undefined ? undefined : JSON.stringify(load.positions[stream]);
+  const [row] = await control.query(`select position from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2`, [context.token.pipe, load.id]);
+  return text(row?.['position']) ?? (load.positions[stream] === undefined ? undefined : JSON.stringify(load.positions[stream]));
+}
+
+/** Rule 13, inside a transaction that holds the run. */
+export async function publishLoad(context: RunContext, control: SqlSession, load: Load, streams: readonly string[]): Promise<'published' | 'already'> {
+  const { database, token } = context;
+  const held = await findLoad(database, control, token, load.id);
+  const rows = await control.query(`select stream, published_load from ${STATE_SCHEMA}.streams where pipe = $1`, [token.pipe]);
+  const published = (stream: string) => rows.some((row) => row['stream'] === stream && row['published_load'] === load.id);
+  const open = streams.filter((stream) => held?.open.includes(stream));
+  if (open.length === 0 && streams.every(published)) return 'already';
+  if (!held || open.length + streams.filter(published).length < streams.length) {
+    throw database.error({ what: 'fenced', scope: 'load', message: `Load ${load.id} of "${token.pipe}" has ended or was replaced; nothing was published.` });
+  }
+  const missing = await notComplete(context, control, held, open);
+  if (missing !== undefined) throw database.error({ what: 'internal', message: `Load ${load.id} can't be published: split ${missing} is not complete.` });
+  if (held.load.staged) await publishStages(context, control, held.load, open);
+  else await checkIncarnations(context, control, held.load.targets.filter((target) => open.includes(target.stream)).map((target) => ({ stream: target.stream, name: targetName(database.dialect, target) })));
+  for (const stream of open) await publishStream(context, control, held.load, stream);
+  const left = held.open.filter((stream) => !open.includes(stream));
+  if (left.length === 0) await endLoads(database, control, token.pipe, [load.id]);
+  else await control.query(`update ${STATE_SCHEMA}.loads set open_streams = $3 where pipe = $1 and load = $2`, [token.pipe, load.id, JSON.stringify(left)]);
+  return 'published';
+}
+
+async function publishStages(context: RunContext, control: SqlSession, load: Load, open: readonly string[]): Promise<void> {
+  const stages = (await stagesOf(control, context.token.pipe)).filter((stage) => stage.load === load.id && open.includes(stage.stream));
+  for (const stage of stages) await publishStage(context, control, load, stage);
+  for (const target of load.targets.filter((each) => open.includes(each.stream))) {
+    const staged = stages.some((stage) => stage.target.table === target.table && stage.target.schema === target.schema);
+    if (!staged && (load.rebuild || target.write === 'replace')) await emptyTarget(context, control, target);
+  }
+}
+
+async function publishStream(context: RunContext, control: SqlSession, load: Load, stream: string): Promise<void> {
+  const { token, database } = context;
+  const position = await positionOf(context, control, load, stream);
+  await control.query(`update ${STATE_SCHEMA}.streams set position = coalesce($3::text, position), published_load = $4, rebuild = false, fingerprint = $5, published_at = ${database.dialect.nowText} where pipe = $1 and stream = $2`,
+    [token.pipe, stream, position ?? null, load.id, load.fingerprint]);
+}
+
