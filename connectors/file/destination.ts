@@ -1,0 +1,153 @@
+import { join, resolve } from 'node:path';
+import type { Schema } from '#batch';
+import {
+  failpoint, type Capabilities, type CheckReport, type ConnectorContext, type Destination, type JobState, type Lease, type Owner, type PipeId,
+  type QuarantinedRow, type Run, type RunToken, type SchemaPlan, type StateCommand, type Target,
+} from '#sdk';
+import { fenced } from '../_shared/commit-log/errors.ts';
+import { jobState } from '../_shared/commit-log/fold.ts';
+import { adminIntent, claimIntent } from '../_shared/commit-log/intents.ts';
+import type { Incarnation } from '../_shared/commit-log/records.ts';
+import type { Disk } from '../_shared/commit-log/disk/disk.ts';
+import { nodeDisk } from '../_shared/commit-log/disk/node.ts';
+import type { Format } from '../_shared/formats/format.ts';
+import { fileCapabilities, fileTargetOptions, type FileConfig } from './config.ts';
+import { diskError } from './errors.ts';
+import { incarnationOf, settleTable, tablesOf } from './folder.ts';
+import { tableOf } from './layout.ts';
+import { leaseOf, readLease, writeLease } from './lease.ts';
+import { Pipe, type Place } from './place.ts';
+import { readQuarantine } from './rejects.ts';
+import { FileRun } from './run.ts';
+
+/** Opened at the first row: a command that writes none does not pay for a format. */
+async function formatOf(name: string): Promise<Format> {
+  const formats = await import('../_shared/formats/format.ts');
+  return formats.formatOf(name);
+}
+
+export function createFileDestination(config: FileConfig, context: Pick<ConnectorContext, 'directory' | 'ports' | 'note'>, disk: Disk = nodeDisk(diskError)): Destination {
+  return new FileDestination({
+    root: resolve(context.directory, config.path), disk, ports: context.ports, formatOf, note: (level, message) => context.note(level, message),
+  });
+}
+
+export class FileDestination implements Destination {
+  readonly capabilities: Capabilities = fileCapabilities;
+  private readonly place: Place;
+  private readonly pipes = new Map<PipeId, Pipe>();
+
+  constructor(place: Place) {
+    this.place = place;
+  }
+
+  private pipe(id: PipeId): Pipe {
+    const pipe = this.pipes.get(id) ?? new Pipe(this.place, id);
+    this.pipes.set(id, pipe);
+    return pipe;
+  }
+
+  /** Without `probe` it only looks: a folder that is not there yet is made by the first run. */
+  async check({ probe }: { readonly probe: boolean }): Promise<CheckReport> {
+    const { disk, root } = this.place;
+    try {
+      const names = await disk.list(root);
+      if (!probe) return [{ what: 'folder', level: 'ok', detail: `${root}: ${names.length} entries` }];
+      await this.probe();
+      return [{ what: 'folder', level: 'ok', detail: `${root}: writes, hard links and fsync work` }];
+    } catch (error) {
+      const failure = diskError(error, root);
+      return [{ what: 'folder', level: 'error', detail: failure.message, ...(failure.hint === undefined ? {} : { hint: failure.hint }) }];
+    }
+  }
+
+  /** A marked file, its second name, and both gone again. */
+  private async probe(): Promise<void> {
+    const { disk, root } = this.place;
+    await disk.makeFolder(root);
+    const first = join(root, `.etl-probe-${this.place.ports.random.uuidv7()}`);
+    try {
+      const file = await disk.create(first);
+      await file.write(Buffer.from('etl check --probe\n'));
+      await file.fsync();
+      await file.close();
+      await disk.link(first, `${first}.link`);
+      await disk.fsyncFolder(root);
+    } finally {
+      await disk.unlink(`${first}.link`);
+      await disk.unlink(first);
+    }
+  }
+
+  async planSchema(target: Target, schema: Schema): Promise<SchemaPlan> {
+    const options = fileTargetOptions.parse(target.options);
+    const format = await formatOf(options.format);
+    const columns = schema.fields.map((field) => format.mapColumn(field, options));
+    const table = tableOf(target);
+    const exists = (await this.place.disk.list(join(this.place.root, table))).length > 0;
+    const possible = this.capabilities.writeModes.includes(target.write);
+    return {
+      ddl: exists ? [] : [`create folder ${table}`], columns,
+      conflicts: possible ? [] : [`write: ${target.write} can't be done with files; append and replace can`],
+    };
+  }
+
+  async state(id: PipeId): Promise<JobState> {
+    const { log } = this.pipe(id);
+    await log.readOn();
+    return jobState(log.fold);
+  }
+
+  lease(id: PipeId): Promise<Lease | undefined> {
+    return readLease(this.pipe(id));
+  }
+
+  async claim(id: PipeId, owner: Owner): Promise<Run> {
+    const pipe = this.pipe(id);
+    await this.place.disk.makeFolder(join(pipe.folder, 'log'));
+    const intent = claimIntent(id, owner, pipe.nonce());
+    await pipe.log.append(intent);
+    await failpoint('file.claim.recorded');
+    await writeLease(pipe, leaseOf(owner));
+    await pipe.records.sweep();
+    for (const table of tablesOf(pipe.log.fold)) await settleTable(pipe, table);
+    return new FileRun(pipe, { pipe: id, runEpoch: intent.taken.run, runId: owner.runId }, owner);
+  }
+
+  async attach(token: RunToken): Promise<Run> {
+    const pipe = this.pipe(token.pipe);
+    await pipe.log.readOn();
+    if (pipe.log.fold.run !== token.runEpoch) throw fenced('run');
+    return new FileRun(pipe, token);
+  }
+
+  async quarantine(id: PipeId, query: { readonly stream?: string; readonly limit: number }): Promise<readonly QuarantinedRow[]> {
+    const pipe = this.pipe(id);
+    await pipe.log.readOn();
+    return readQuarantine(pipe, query);
+  }
+
+  async administer(id: PipeId, command: StateCommand): Promise<void> {
+    const pipe = this.pipe(id);
+    await this.place.disk.makeFolder(join(pipe.folder, 'log'));
+    await pipe.log.readOn();
+    const incarnations = command.type === 'adopt' ? await this.incarnations(pipe, command.streams) : [];
+    await pipe.log.append(adminIntent(command, incarnations, pipe.nonce()));
+  }
+
+  /** What the folders of these streams bear now. */
+  private async incarnations(pipe: Pipe, streams: readonly string[]): Promise<Incarnation[]> {
+    const now: Incarnation[] = [];
+    for (const stream of streams) {
+      for (const table of pipe.log.fold.streams.get(stream)?.incarnations.keys() ?? []) {
+        const id = await incarnationOf(pipe, table);
+        if (id !== undefined) now.push({ stream, table, id });
+      }
+    }
+    return now;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.pipes.clear();
+  }
+}
