@@ -66,3 +66,7 @@ export interface ResolvedTarget {
   /** Checked by the destination's `targetOptions`. */
   readonly options: JsonObject;
 }
+
+/** Before the connectors are asked: a write mode that nobody named is still open. */
+export type UnboundStream = Omit<ResolvedStream, 'write'> & { readonly write?: WriteMode };
+export type UnboundJob = Omit<ResolvedJob, 'streams'> & { readonly streams: readonly UnboundStream[] };

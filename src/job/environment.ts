@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A variable, and whether it was read from a file (then it is a secret by its nature). */
+export interface Variable {
+  readonly value: string;
+  readonly fromFile: boolean;
+}
+
+/** Looks a name up: the real environment, then `NAME_FILE`, then the `.env` beside the job. */
+export interface Environment {
+  get(name: string): Variable | undefined;
+  readonly names: readonly string[];
+}
+
+/** @throws the file system's error when a `NAME_FILE` names a file that can't be read. */
+export function environmentOf(real: Readonly<Record<string, string | undefined>>, directory: string): Environment {
+  const dotenv = readDotenv(directory);
+  return {
+    get(name) {
+      const value = real[name];
+      if (value !== undefined) return { value, fromFile: false };
+      const file = real[`${name}_FILE`] ?? dotenv[`${name}_FILE`];
+      if (file !== undefined) return { value: readSecretFile(file), fromFile: true };
+      const written = dotenv[name];
+      return written === undefined ? undefined : { value: written, fromFile: false };
+    },
+    names: [...new Set([...Object.keys(real), ...Object.keys(dotenv)])],
+  };
+}
+
+/** Editors and `echo` leave a newline at the end, which never belongs to a secret. */
+export function readSecretFile(path: string): string {
+  return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+}
+
+function readDotenv(directory: string): Record<string, string> {
+  let text: string;
+  try {
+    text = readFileSync(join(directory, '.env'), 'utf8');
+  } catch {
+    return {};
+  }
+  return parseDotenv(text);
+}
+
+const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^#\r\n]*))?\s*(?:#.*)?$/;
+
+/** `NAME=value`, `export NAME=value`, quotes, comments. Nothing is expanded in it. */
+export function parseDotenv(text: string): Record<string, string> {
+  const values: Record<string, string> = Object.create(null);
+  for (const line of text.split(/\r?\n/)) {
+    const match = LINE.exec(line);
+    const name = match?.[1];
+    if (match === null || name === undefined) continue;
+    const quoted = match[2]?.replace(/\\(.)/g, (_, escaped: string) => ({ n: '\n', r: '\r', t: '\t' })[escaped] ?? escaped);
+    values[name] = quoted ?? match[3] ?? match[4]?.trim() ?? '';
+  }
+  return values;
+}
