@@ -149,6 +149,8 @@ export interface SqlDialect {
   upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[];
   /** `fresh` takes the name, `old` (if there is one) goes, in the running transaction; grants of `old` are kept, and what rests on it goes on. */
   swap(connection: SqlConnection, tables: { readonly old: TableName | undefined; readonly fresh: TableName; readonly name: TableName }): Promise<void>;
+  /** Holds a name until the transaction ends, so that two writers do not make one table at once. */
+  lockName(connection: SqlConnection, name: string): Promise<void>;
   /** Runs the work so that its failure leaves the transaction usable. */
   savepoint<T>(connection: SqlConnection, work: () => Promise<T>): Promise<T>;
   /** Is it the error of a unique key. */
@@ -159,9 +161,16 @@ export interface SqlDialect {
   createTemporary(table: string, columns: readonly { readonly name: string; readonly type: string }[]): string;
   /** The physical order of rows, for duplicates in a load's own table: `ctid`, `rowid`. */
   readonly rowId: string;
+  /** When a stage's value does not fit the target's narrower type; undefined: it always does. */
+  overflows(expression: string, from: string, to: string): string | undefined;
   /** ISO 8601 text in UTC with microseconds, by the database's clock. */
   readonly nowText: string;
+  /** The same as an instant. */
+  readonly nowInstant: string;
   readonly textType: string;
+  /** int64 and int16 of a stage's marks. */
+  readonly ordinalType: string;
+  readonly opType: string;
   /** Does `upsert` rest on a unique index of the target. */
   readonly needsUniqueKey: boolean;
   /** A type for `valid_from` and `_etl_loaded_at`. */

@@ -1,0 +1,120 @@
+import { DELETE, UNAVAILABLE, UPDATE, type Batch, type Schema } from '#batch';
+import type { Target } from '#sdk';
+import { qualified, type RowColumn, type RowTarget, type SqlDialect, type TableName } from './dialect.ts';
+import { uniqueKey, type TablePlan } from './evolve.ts';
+import { oldKeyColumn, OP, ORDINAL, shortName, UNAVAILABLE_MASK } from './names.ts';
+
+export interface StageColumn {
+  /** The stream's column. */
+  readonly name: string;
+  readonly index: number;
+  /** Its type in the table that the rows end up in. */
+  readonly type: string;
+  /** Its type in the stage. */
+  readonly stageType: string;
+  /** The stage's value as the target's type. */
+  cast(expression: string): string;
+}
+
+/** Where the rows of one target go within a session, and what is known of those that are not yet committed. */
+export interface Sink {
+  readonly target: Target;
+  schema: Schema;
+  /** Target, load's table or shadow. */
+  readonly into: TableName;
+  /** It is the target itself, whose incarnation is compared; others are ours alone. */
+  readonly isTarget: boolean;
+  readonly nullableKey: boolean;
+  /** A unique index stands on the key: not yet on the table of a load. */
+  readonly hasKeyIndex: boolean;
+  /** An append target that keeps what each row did. */
+  logsChanges: boolean;
+  readonly key: readonly string[];
+  columns: readonly StageColumn[];
+  stage: TableName | undefined;
+  stageTarget: RowTarget | undefined;
+  direct: RowTarget | undefined;
+  pending: Pending;
+}
+
+/** What the stage holds since the last commit. */
+export interface Pending {
+  /** Rows in the stage. */
+  staged: number;
+  /** Rows written straight into the table. */
+  direct: number;
+  /** Some row is not simply inserted or put over another. */
+  changes: boolean;
+  /** Columns with a value that was not sent. */
+  readonly unavailable: Set<number>;
+  /** Everything up to this ordinal is gone. */
+  truncatedAt: bigint | undefined;
+}
+
+export function nothingPending(): Pending {
+  return { staged: 0, direct: 0, changes: false, unavailable: new Set(), truncatedAt: undefined };
+}
+
+export function isDirty(sink: Sink): boolean {
+  return sink.pending.staged > 0 || sink.pending.direct > 0 || sink.pending.truncatedAt !== undefined;
+}
+
+/** Do all rows of the batch simply come in: nothing is changed, deleted, moved or left out. */
+export function isPlain(batch: Batch): boolean {
+  if (batch.oldKeys || batch.ops?.includes(UPDATE) || batch.ops?.includes(DELETE)) return false;
+  return batch.columns.every((vector) => !vector.validity?.includes(UNAVAILABLE));
+}
+
+export function noteChanges(sink: Sink, batch: Batch): void {
+  const { pending } = sink;
+  if (batch.oldKeys || batch.ops?.includes(DELETE)) pending.changes = true;
+  for (const [index, vector] of batch.columns.entries()) if (vector.validity?.includes(UNAVAILABLE)) pending.unavailable.add(index);
+}
+
+export function stageColumns(dialect: SqlDialect, plan: TablePlan): readonly StageColumn[] {
+  return plan.planned.map(({ field, type }, index) => {
+    const stage = dialect.stageType(field);
+    const cast = (expression: string) => (dialect.sameType(stage.type, type) ? expression : stage.cast(expression, type));
+    return { name: field.name, index, type, stageType: stage.type, cast };
+  });
+}
+
+/** Straight into the table, when its types are those that the writer writes. */
+export function directTarget(dialect: SqlDialect, sink: Sink): RowTarget | undefined {
+  if (!sink.columns.every((column) => dialect.sameType(column.stageType, column.type))) return undefined;
+  return { table: sink.into, columns: sink.columns.map((column) => fieldColumn(sink, column)) };
+}
+
+function fieldColumn(sink: Sink, column: StageColumn): RowColumn {
+  const field = sink.schema.fields[column.index];
+  return { name: column.name, type: column.stageType, from: { kind: 'field', index: column.index, type: field?.type ?? { kind: 'text' } } };
+}
+
+/** The session's own table, named by load, split and epoch (rule 23); and its columns. */
+export function stageFor(dialect: SqlDialect, sink: Sink, session: readonly (string | number)[]): { readonly ddl: string; readonly target: RowTarget } {
+  const table = shortName('c', ...session, sink.into.schema ?? '', sink.into.table, JSON.stringify(sink.schema.fields.map((field) => [field.name, dialect.stageType(field).type])));
+  const oldKeys = sink.key.flatMap((name, index): RowColumn[] => {
+    const column = sink.columns.find((each) => each.name === name);
+    const field = column && sink.schema.fields[column.index];
+    return column && field ? [{ name: oldKeyColumn(index), type: column.stageType, from: { kind: 'oldKey', index, type: field.type } }] : [];
+  });
+  const columns: RowColumn[] = [
+    ...sink.columns.map((column) => fieldColumn(sink, column)), ...oldKeys,
+    { name: ORDINAL, type: dialect.ordinalType, from: { kind: 'ordinal', base: 0n } },
+    { name: OP, type: dialect.opType, from: { kind: 'op' } },
+    { name: UNAVAILABLE_MASK, type: dialect.textType, from: { kind: 'unavailable' } },
+  ];
+  return { ddl: dialect.createTemporary(table, columns), target: { table: { schema: undefined, table }, columns } };
+}
+
+export function withOrdinal(target: RowTarget, base: bigint): RowTarget {
+  return { table: target.table, columns: target.columns.map((column) => (column.from.kind === 'ordinal' ? { ...column, from: { kind: 'ordinal', base } } : column)) };
+}
+
+/** Key of a sink: what tells its rows apart, or for versions of rows what they are versions of. */
+export function sinkKey(target: Target): readonly string[] {
+  return target.write === 'scd2' ? target.key : uniqueKey(target);
+}
+
+export const sinkId = (name: TableName): string => JSON.stringify([name.schema, name.table]);
+export const stageName = (dialect: SqlDialect, sink: Sink): string => (sink.stage ? qualified(dialect, sink.stage) : '');
