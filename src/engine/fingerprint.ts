@@ -1,0 +1,48 @@
+import { EtlError } from '../errors/error.ts';
+import type { Binding } from '../plan/bind.ts';
+import type { JobState, StoredLoad } from '../sdk/contract.ts';
+
+/** Per stream: all that decides a load's bytes, and the part of it that can't be mixed in one table. */
+type Fingerprints = Readonly<Record<string, { readonly all: string; readonly unmixable: string }>>;
+
+export function fingerprintOf(bindings: readonly Binding[]): string {
+  const each = bindings.map(({ stream, fingerprint, unmixable }) => [stream, { all: fingerprint, unmixable }] as const).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(Object.fromEntries(each));
+}
+
+function parse(text: string | undefined): Fingerprints {
+  return text ? (JSON.parse(text) as Fingerprints) : {};
+}
+
+/** What becomes of a load that an earlier run left, now that the job may be another (rule 5). */
+export type Verdict = 'continue' | 'replace' | 'publish_then_new' | 'leave';
+
+export function verdictOf(stored: StoredLoad, bindings: ReadonlyMap<string, Binding>): Verdict {
+  const { load, openStreams } = stored;
+  const known = openStreams.flatMap((stream) => bindings.get(stream) ?? []);
+  if (load.kind === 'live') {
+    const joined = [...bindings.values()].some(({ selection }) => selection.sync === 'cdc' && !load.streams.includes(selection.stream));
+    if (known.length < openStreams.length || joined) return 'publish_then_new';
+  }
+  if (known.length === 0) return 'leave';
+  const before = parse(load.fingerprint);
+  const same = known.every((binding) => before[binding.stream]?.all === binding.fingerprint);
+  if (same) return 'continue';
+  if (load.staged) return 'replace';
+  return load.kind === 'live' ? 'publish_then_new' : 'continue';
+}
+
+/** Key, write mode, hash key or cast changed while rows of the old kind stand in the table (rule 5). */
+export function refuseMixing(state: JobState, bindings: readonly Binding[]): void {
+  for (const { stream, unmixable, target, selection } of bindings) {
+    const of = state.streams[stream];
+    const before = parse(of?.fingerprint)[stream]?.unmixable
+      ?? state.loads.flatMap(({ load, openStreams }) => (load.staged || !openStreams.includes(stream) ? [] : parse(load.fingerprint)[stream]?.unmixable ?? [])).at(0);
+    if (before === undefined || before === unmixable || target.write === 'replace' || selection.fullRefresh) continue;
+    throw new EtlError({
+      kind: 'config_changed', code: 'ETL-RUN-031', configPath: `streams.${stream}`,
+      message: `${stream}: its key, write mode or a rule of its columns is another than when ${target.table} was filled.`,
+      hint: `Old and new rows can't be mixed in one table. Fill it anew with \`etl run --full-refresh --select ${stream}\`, or take the change back. Nothing was written.`,
+    });
+  }
+}

@@ -1,0 +1,60 @@
+import { EtlError } from '../errors/error.ts';
+import type { Destination, Run } from '../sdk/contract.ts';
+import type { Clock } from '../sdk/ports.ts';
+
+export const LEASE_RENEW_MS = 5_000;
+/** One expiry: a lease that is not renewed for so long, by the watcher's own monotonic clock, is silent. */
+export const LEASE_EXPIRY_MS = 15_000;
+const LOOK_MS = 500;
+
+export interface LeaseOptions {
+  readonly takeOver: boolean;
+  readonly waitLock: boolean;
+  readonly clock: Clock;
+  readonly stop: AbortSignal;
+}
+
+/** Returns when the pipe may be claimed; throws `locked` when another run is alive (rule 8). The epoch, not this, is the safety. */
+export async function awaitLease(destination: Destination, pipe: string, options: LeaseOptions): Promise<void> {
+  const { clock } = options;
+  let seen = await destination.lease(pipe);
+  let since = clock.monotonic();
+  while (seen && !seen.released && !options.takeOver) {
+    if (clock.monotonic() - since >= LEASE_EXPIRY_MS) return; // silent
+    await clock.sleep(LOOK_MS, options.stop);
+    const now = await destination.lease(pipe);
+    const renewed = now && (now.runId !== seen.runId || now.beat !== seen.beat);
+    if (renewed && !now.released && !options.waitLock) {
+      throw new EtlError({
+        kind: 'locked', code: 'ETL-RUN-030', message: `Another run moves ${pipe}: process ${now.pid} on ${now.host}, run ${now.runId}.`,
+        hint: 'Let it end, wait for it with --wait-lock, or, when it is known to be dead, take over with --take-over.',
+      });
+    }
+    if (renewed) since = clock.monotonic();
+    seen = now;
+  }
+}
+
+/** Renews the lease until disposed. A newer claim is told once through `onFenced`; other failures are left to the commits. */
+export function keepLease(run: Run, clock: Clock, onFenced: (error: EtlError) => void): AsyncDisposable {
+  const ended = new AbortController();
+  const loop = (async () => {
+    while (!ended.signal.aborted) {
+      await clock.sleep(LEASE_RENEW_MS, ended.signal).catch(() => undefined);
+      if (ended.signal.aborted) return;
+      try {
+        await run.renewLease();
+      } catch (error) {
+        if (!(error instanceof EtlError) || error.kind !== 'fenced') continue;
+        onFenced(error);
+        return;
+      }
+    }
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      ended.abort();
+      await loop;
+    },
+  };
+}

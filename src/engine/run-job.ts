@@ -1,0 +1,164 @@
+import { EtlError } from '../errors/error.ts';
+import type { ResolvedJob } from '../job/resolved.ts';
+import { bind, refuseSharedTables, type Binding } from '../plan/bind.ts';
+import { destinationsOf, matchStreams, pipeId, queriesOf, selected, type PipeStreams } from '../plan/pipes.ts';
+import type { Destination, Run, Source } from '../sdk/contract.ts';
+import { classified, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
+import type { RunEvent, RunReport, StreamReport } from './events.ts';
+import { awaitLease, keepLease } from './lease.ts';
+import { createSlots, type PipeRun } from './pipe-run.ts';
+import { planJob } from './plan-job.ts';
+import { createPipeReport, reported, type PipeReport } from './report.ts';
+import { runPipe } from './run-pipe.ts';
+
+export interface RunOptions {
+  readonly select?: readonly string[];
+  readonly fullRefresh?: boolean;
+  readonly range?: { readonly from: string; readonly to: string };
+  /** Runs only if the plan still has this hash. */
+  readonly planHash?: string;
+  readonly takeOver?: boolean;
+  readonly waitLock?: boolean;
+  /** The first signal: commit what is at hand and end. */
+  readonly stop: AbortSignal;
+  /** Grace is over. */
+  readonly abort: AbortSignal;
+  readonly host: string;
+  readonly pid: number;
+  readonly events: (event: RunEvent) => void;
+  /** Runs the job's `after` command while the leases are held; its exit code. */
+  after?(command: string, outcome: RunReport['outcome'], streams: readonly StreamReport[]): Promise<number>;
+}
+
+/** One claimed pipe. */
+interface Claimed {
+  readonly id: string;
+  readonly name: string;
+  readonly destination: Connected<Destination>;
+  readonly run: Run;
+  readonly lease: AsyncDisposable;
+}
+
+interface Setting {
+  readonly job: ResolvedJob;
+  readonly options: RunOptions;
+  readonly engine: EngineContext;
+  readonly runId: string;
+}
+
+/** The whole of `etl run`: leases, claims, plan, loads, report. Throws what ends the run before anything was begun. */
+export async function runJob(job: ResolvedJob, options: RunOptions, engine: EngineContext): Promise<RunReport> {
+  const { clock, random } = engine.ports;
+  const startedAt = new Date(clock.now()).toISOString();
+  const began = clock.monotonic();
+  const notes: string[] = [];
+  const note: EngineContext['note'] = (level, message) => {
+    if (level !== 'debug') notes.push(message);
+    options.events({ type: 'note', level, message });
+  };
+  const setting: Setting = { job, options, runId: random.uuidv7(), engine: { ...engine, note } };
+  if (options.planHash !== undefined) await refuseDrift(setting, options.planHash);
+  const claimed: Claimed[] = [];
+  const source = await openSource(job, setting.engine);
+  try {
+    const result = await runClaimed(setting, source, claimed);
+    return { runId: setting.runId, job: job.name, startedAt, durationMs: Math.round(clock.monotonic() - began), notes, ...result };
+  } finally {
+    await source.port[Symbol.asyncDispose]();
+    for (const { run, destination, lease } of claimed.toReversed()) {
+      await lease[Symbol.asyncDispose]();
+      await run[Symbol.asyncDispose]();
+      await destination.port[Symbol.asyncDispose]();
+    }
+  }
+}
+
+type Outcome = Pick<RunReport, 'streams' | 'outcome' | 'error' | 'after'>;
+
+async function runClaimed(setting: Setting, source: Connected<Source>, claimed: Claimed[]): Promise<Outcome> {
+  const { job, options } = setting;
+  const fenced = new AbortController();
+  await claimAll(setting, source, claimed, fenced);
+  const catalogue = await classified(source.connector, () => source.port.discover(queriesOf(job)));
+  const pipes = matchStreams(job, catalogue, options.select);
+  const stop = AbortSignal.any([options.stop, fenced.signal]);
+  const results = await Promise.all(claimed.map((one) => onePipe({ ...setting, options: { ...options, stop } }, source, one, pipes.find(({ id }) => id === one.id))));
+  const streams = results.flatMap((result) => result.report.streams());
+  const failure: unknown = fenced.signal.aborted ? fenced.signal.reason : results.find((result) => result.error !== undefined)?.error;
+  const outcome = outcomeOf(streams, failure, options.stop.aborted);
+  const after = await runAfter(setting, outcome, streams);
+  return { streams, outcome, ...(failure === undefined ? {} : { error: reported(failure) }), ...(after ? { after } : {}) };
+}
+
+/** Leases of all pipes in the order of their names, before anything is read; then the claims. */
+async function claimAll(setting: Setting, source: Connected<Source>, claimed: Claimed[], fenced: AbortController): Promise<void> {
+  const { job, options, engine, runId } = setting;
+  const sourceIdentity = await classified(source.connector, () => source.port.identity());
+  for (const name of destinationsOf(job)) {
+    const destination = await openDestination(job, name, engine);
+    const id = pipeId(job, name);
+    try {
+      await classified(destination.connector, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop: options.stop }));
+      const run = await classified(destination.connector, () => destination.port.claim(id, { job: job.name, runId, sourceIdentity, host: options.host, pid: options.pid }));
+      claimed.push({ id, name, destination, run, lease: keepLease(run, engine.ports.clock, (error) => { fenced.abort(error); }) });
+    } catch (error) {
+      await destination.port[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+}
+
+async function onePipe(setting: Setting, source: Connected<Source>, claimed: Claimed, streams: PipeStreams | undefined): Promise<{ report: PipeReport; error?: unknown }> {
+  const { job, options, engine } = setting;
+  const { destination, run, id } = claimed;
+  const capabilities = destination.port.capabilities;
+  const bindings = new Map<string, Binding>();
+  const report = () => createPipeReport({ pipe: id, bindings, capabilities, clock: engine.ports.clock, events: options.events, from: (stream) => run.state.streams[stream]?.position });
+  try {
+    const bound = (streams?.streams ?? []).map((match) => bind(match, capabilities, { fullRefresh: options.fullRefresh ?? false, ...(options.range ? { range: options.range } : {}), state: run.state }));
+    refuseSharedTables(bound);
+    for (const binding of bound) bindings.set(binding.stream, binding);
+    options.events({ type: 'pipe', pipe: id, streams: [...bindings.keys()] });
+  } catch (error) {
+    return { report: report(), error };
+  }
+  const slots = Math.max(1, Math.min(job.limits.concurrency, capabilities.maxSessions));
+  const pipe: PipeRun = {
+    id, job, engine, source, destination, run, bindings, report: report(), slots: createSlots(slots), loadSlots: createSlots(slots), stop: options.stop, abort: options.abort,
+    tallies: new Map([...bindings.keys()].map((stream) => [stream, talliedBefore(run, stream)])),
+    policyOf: (stream) => bindings.get(stream)?.match.entry.errors ?? { badRows: 'quarantine' },
+  };
+  try {
+    const chosen = [...bindings.keys()].filter((stream) => selected(options.select, stream));
+    await runPipe(pipe, { fullRefresh: options.fullRefresh ?? false, chosen });
+    return { report: pipe.report };
+  } catch (error) {
+    return { report: pipe.report, error };
+  }
+}
+
+/** Rows of a load that goes on count with it (rule 32). */
+function talliedBefore(run: Run, stream: string): { rows: number; rejected: number } {
+  const splits = run.state.loads.filter(({ openStreams }) => openStreams.length === 1 && openStreams.includes(stream)).flatMap(({ splits: all }) => Object.values(all));
+  return { rows: splits.reduce((sum, split) => sum + split.rows + split.rejected, 0), rejected: splits.reduce((sum, split) => sum + split.rejected, 0) };
+}
+
+function outcomeOf(streams: readonly StreamReport[], failure: unknown, stopped: boolean): RunReport['outcome'] {
+  if (failure !== undefined || streams.some((stream) => stream.outcome === 'failed')) return 'failed';
+  if (stopped && streams.some((stream) => stream.outcome === 'stopped' || stream.outcome === 'not_started')) return 'stopped';
+  return streams.some((stream) => stream.rejected > 0) ? 'rejected_rows' : 'ok';
+}
+
+/** The `after` command, with the leases still held. A signal or a failure keeps it from running unless the job says otherwise. */
+async function runAfter({ job, options }: Setting, outcome: RunReport['outcome'], streams: readonly StreamReport[]): Promise<RunReport['after']> {
+  const succeeded = outcome === 'ok' || outcome === 'rejected_rows';
+  if (!job.after || !options.after || outcome === 'stopped') return undefined;
+  if (job.after.when === 'success' ? !succeeded : job.after.when === 'failure' && succeeded) return undefined;
+  return { command: job.after.run, exitCode: await options.after(job.after.run, outcome, streams) };
+}
+
+async function refuseDrift({ job, options, engine }: Setting, wanted: string): Promise<void> {
+  const { hash } = await planJob(job, { ...(options.select ? { select: options.select } : {}), fullRefresh: options.fullRefresh ?? false }, engine);
+  if (hash === wanted) return;
+  throw new EtlError({ kind: 'config', code: 'ETL-RUN-032', message: `The plan is now ${hash}, not ${wanted}.`, hint: 'Streams, modes, schemas, DDL or the promise changed since it was made: look at `etl plan` again. Nothing was written.' });
+}

@@ -1,0 +1,56 @@
+import { EtlError } from '../errors/error.ts';
+import { createNormalizer } from '../normalize/normalizer.ts';
+import { createCadence } from '../pipeline/cadence.ts';
+import { createQuarantine } from '../pipeline/quarantine.ts';
+import { runSplit, type SplitReport } from '../pipeline/run-split.ts';
+import type { Load, Reading, Split } from '../sdk/contract.ts';
+import { classified } from './connect.ts';
+import type { PipeRun } from './pipe-run.ts';
+import { withRetry } from './retry.ts';
+
+/** A stored load, read to its end and published. */
+export async function runLoad(pipe: PipeRun, load: Load, reading: Reading): Promise<'published' | 'stopped'> {
+  const outcomes = await Promise.all(load.splits.map((split) => pipe.slots(() => attemptSplit(pipe, load, reading, split))));
+  if (outcomes.includes('stopped')) return 'stopped';
+  await withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, load.streams, () => false), () =>
+    classified(pipe.destination.connector, () => pipe.run.publish(load, load.streams))); // rule 13: idempotent
+  pipe.report.published(load);
+  return 'published';
+}
+
+async function attemptSplit(pipe: PipeRun, load: Load, reading: Reading, split: Split): Promise<'complete' | 'stopped'> {
+  if (pipe.stop.aborted) return 'stopped';
+  let progressed = false;
+  const report: SplitReport = {
+    accepted: (stream, rows, bytes) => { pipe.report.accepted(split, stream, rows, bytes); },
+    committed: (receipt) => { progressed = true; pipe.report.committed(split, receipt); },
+  };
+  const took = () => { const was = progressed; progressed = false; return was; };
+  try {
+    return await withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, split.streams, took), () => once(pipe, { load, reading, split }, report));
+  } catch (error) {
+    // What throws after a stop counts as stopped when nothing was lost by it: the position stands where the last commit put it.
+    if (pipe.stop.aborted && error instanceof EtlError && (error.kind === 'transient' || error.kind === 'rate_limit')) return 'stopped';
+    throw error;
+  }
+}
+
+async function once(pipe: PipeRun, { load, reading, split }: { load: Load; reading: Reading; split: Split }, report: SplitReport): Promise<'complete' | 'stopped'> {
+  const { job, engine, destination, source } = pipe;
+  const specs = split.streams.flatMap((stream) => pipe.bindings.get(stream)?.spec ?? []);
+  const limit = destination.port.capabilities.maxTransactionBytes;
+  const limits = { ...job.commit, ...(job.limits.rowsPerSecond === undefined ? {} : { rowsPerSecond: job.limits.rowsPerSecond }), ...(limit === undefined ? {} : { maxTransactionBytes: limit }) };
+  return classified(source.connector, () => classified(destination.connector, () => runSplit({
+    source: source.port, run: pipe.run, load, reading, split, report, stop: pipe.stop, abort: pipe.abort,
+    normalize: createNormalizer(specs),
+    quarantine: createQuarantine(pipe.policyOf, pipe.tallies),
+    cadence: createCadence(limits, engine.ports.clock, pipe.stop),
+  })));
+}
+
+function hooks(pipe: PipeRun, streams: readonly string[], progressed: () => boolean) {
+  return {
+    progressed, stop: pipe.stop,
+    retrying: (attempt: number, waitMs: number, error: EtlError) => { pipe.report.retrying(streams, attempt, waitMs, error); },
+  };
+}

@@ -1,0 +1,57 @@
+import { EtlError } from '../errors/error.ts';
+import type { Checkpoint, CommitReceipt, Load, Reading, Run, Source, Split } from '../sdk/contract.ts';
+import type { Normalizer } from '../normalize/normalizer.ts';
+import type { Cadence } from './cadence.ts';
+import type { Quarantine } from './quarantine.ts';
+
+/** All that one attempt at one split needs. */
+export interface SplitWork {
+  readonly source: Source;
+  readonly run: Run;
+  readonly load: Load;
+  readonly reading: Reading;
+  readonly split: Split;
+  readonly normalize: Normalizer;
+  readonly quarantine: Quarantine;
+  readonly cadence: Cadence;
+  readonly report: SplitReport;
+  /** Asks for a clean end: what is at hand is committed. */
+  readonly stop: AbortSignal;
+  /** Grace is over: statements at the server are ended. */
+  readonly abort: AbortSignal;
+}
+
+export interface SplitReport {
+  /** Rows and bytes of a stream handed to the destination, not yet committed. */
+  accepted(stream: string, rows: number, bytes: number): void;
+  committed(receipt: CommitReceipt, at: Checkpoint): void;
+}
+
+/** One split, from what is committed to its end. Whatever goes wrong throws; the engine calls again, and open() tells the truth (rule 9). */
+export async function runSplit(work: SplitWork): Promise<'complete' | 'stopped'> {
+  const { source, run, load, reading, split, normalize, quarantine, cadence, report, stop } = work;
+  await using session = await run.open(load, split, work.abort);
+  if (session.committed) await source.acknowledge?.(split, session.committed.position); // rule 19
+  if (session.committed?.complete) return 'complete';
+  for await (const message of source.read(reading, split, session.committed?.position, stop)) {
+    if (message.type !== 'checkpoint') {
+      for (const part of normalize.apply(message)) {
+        if (part.type === 'batch') await cadence.admit(part.batch, report);
+        await session.accept(part);
+      }
+      continue;
+    }
+    const due = message.partial ? cadence.mustSpill() // rule 16
+      : message.last || message.rebuilt || stop.aborted || cadence.due();
+    if (!due) continue;
+    const rejections = quarantine.take(normalize, await session.flush(), message.last === true); // past the threshold it throws, and nothing is committed
+    report.committed(await session.commit(message, rejections), message); // sent once for a checkpoint (rule 9)
+    quarantine.settle();
+    cadence.committed();
+    await source.acknowledge?.(split, message.position); // rule 19
+    if (message.last) return 'complete'; // rule 1: a fact of the source, committed
+    if (stop.aborted) return 'stopped';
+  }
+  if (stop.aborted) return 'stopped';
+  throw new EtlError({ kind: 'internal', code: 'ETL-RUN-001', message: `The source ended split ${split.id} without a last checkpoint.` });
+}

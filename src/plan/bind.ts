@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import { EtlError } from '../errors/error.ts';
+import type { ColumnRule, NormalizeSpec } from '../normalize/spec.ts';
+import type { Field } from '../batch/types.ts';
+import { targetNames } from '../normalize/names.ts';
+import { maskingProblems, targetSchema, type Problem } from '../normalize/target-schema.ts';
+import type { Capabilities, Json, JobState, Schema, Selection, Target } from '../sdk/contract.ts';
+import type { MatchedStream } from './pipes.ts';
+
+/** All that is decided about one stream of a pipe. */
+export interface Binding {
+  readonly stream: string;
+  readonly match: MatchedStream;
+  readonly selection: Selection;
+  readonly target: Target;
+  readonly spec: NormalizeSpec;
+  /** What the destination will get, as far as it is known now. */
+  readonly schema: Schema;
+  /** What can't be mixed in one table (rule 5): a change of it needs a full refresh. */
+  readonly unmixable: string;
+  /** All that decides the bytes of a load (rule 5). */
+  readonly fingerprint: string;
+}
+
+export interface BindOptions {
+  readonly fullRefresh: boolean;
+  readonly range?: { readonly from: string; readonly to: string };
+  readonly state?: JobState;
+}
+
+/** From a matched stream to what source, normaliser and destination need. Pure. */
+export function bind(match: MatchedStream, capabilities: Capabilities, options: BindOptions): Binding {
+  const { info, entry } = match;
+  refuseMode(match, capabilities);
+  const key = entry.key?.columns ?? info.schema.key;
+  refuseKey(match, key);
+  const asText = info.schema.fields.filter((field) => sendsText(field, entry.columns[field.name], capabilities)).map((field) => field.name);
+  const exclude = info.schema.fields.filter((field) => isDropped(field.name, entry.columns, entry.others)).map((field) => field.name);
+  const selection: Selection = {
+    stream: info.name, sync: entry.sync, write: entry.write, key, immutableKey: entry.key?.immutable ?? false,
+    ...(entry.cursor ? { cursor: entry.cursor } : {}), exclude, asText, ...(entry.query === undefined ? {} : { query: entry.query }),
+    fullRefresh: options.fullRefresh || (options.state?.streams[info.name]?.rebuild ?? false), ...(options.range ? { range: options.range } : {}),
+  };
+  const whole: Schema = { key, fields: info.schema.fields.map((field) => asRead(field, asText)) };
+  const { spec, target, schema } = named(match, whole, selection, capabilities);
+  const rules = Object.fromEntries(Object.entries(entry.columns).filter(([, rule]) => !rule.drop).map(([name, rule]) => [name, publicRule(rule)]));
+  const unmixable = digest({ key: [...key], write: entry.write, rules });
+  return {
+    stream: info.name, match, selection, target, spec, schema, unmixable,
+    fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: target as unknown as Json, others: entry.others, naming: entry.naming }),
+  };
+}
+
+/** Streams that would meet in one table, and whose rows nobody could tell apart. */
+export function refuseSharedTables(bindings: readonly Binding[]): void {
+  const taken = new Map<string, string>();
+  for (const { stream, target } of bindings) {
+    const table = `${target.schema ?? ''}.${target.table}`;
+    const other = taken.get(table);
+    if (other !== undefined) {
+      throw new EtlError({ kind: 'config', code: 'ETL-PLAN-005', message: `${other} and ${stream} both go to the table ${table}.`, configPath: `streams.${stream}.target`, hint: 'Set target.schema: "{schema}" or a target.table of its own.' });
+    }
+    taken.set(table, stream);
+  }
+}
+
+function refuseMode({ info, entry }: MatchedStream, capabilities: Capabilities): void {
+  if (capabilities.writeModes.includes(entry.write)) return;
+  throw new EtlError({
+    kind: 'unsupported', code: 'ETL-PLAN-003', message: `${info.name}: ${entry.target.use} can't do write: ${entry.write}.`, configPath: `streams.${entry.pattern}.write`,
+    hint: `It can do ${capabilities.writeModes.join(', ')}.`, ...(entry.location ? { location: entry.location } : {}),
+  });
+}
+
+function refuseKey({ info, entry }: MatchedStream, key: readonly string[]): void {
+  const unknown = key.find((name) => !info.schema.fields.some((field) => field.name === name));
+  const message = unknown !== undefined ? `${info.name} has no column ${unknown}, which its key names.`
+    : key.length === 0 && (entry.write === 'merge' || entry.write === 'scd2') ? `${info.name} has no key, which write: ${entry.write} needs.` : undefined;
+  if (message === undefined) return;
+  throw new EtlError({ kind: 'config', code: 'ETL-PLAN-004', message, configPath: `streams.${entry.pattern}.key`, hint: `Set key: [column] for this stream; its columns: ${info.schema.fields.map((field) => field.name).join(', ')}.`, ...(entry.location ? { location: entry.location } : {}) });
+}
+
+/** The spec needs the target's key, whose names the spec makes: so the names come first. */
+function named(match: MatchedStream, source: Schema, selection: Selection, capabilities: Capabilities): { spec: NormalizeSpec; target: Target; schema: Schema } {
+  const { info, entry } = match;
+  const nameless = targetOf(match, capabilities);
+  const draft: NormalizeSpec = {
+    stream: info.name, target: nameless, columns: entry.columns, others: entry.others, naming: entry.naming,
+    contract: { columns: entry.contract.columns, types: entry.contract.types }, checks: entry.checks, badRows: entry.errors.badRows, badText: entry.badText,
+    maxNameBytes: capabilities.names.maxBytes, caseSensitiveNames: capabilities.names.caseSensitive,
+  };
+  const { schema, renames, problems } = targetSchema(draft, source);
+  refuseProblems(match, [...problems, ...maskingProblems(draft, selection)]);
+  const cursor = entry.cursor?.column;
+  const dated = entry.write === 'scd2' && source.fields.some((field) => field.name === cursor && field.type.kind.startsWith('timestamp'));
+  const validFrom = dated && cursor !== undefined ? renames[cursor] : undefined;
+  const target: Target = { ...nameless, key: selection.key.flatMap((column) => renames[column] ?? []), ...(validFrom === undefined ? {} : { validFrom }) };
+  return { target, schema, spec: { ...draft, target } };
+}
+
+function refuseProblems({ entry }: MatchedStream, problems: readonly Problem[]): void {
+  const first = problems.find((problem) => problem.level === 'error');
+  if (!first) return;
+  throw new EtlError({
+    kind: 'config', code: first.code, message: first.message, configPath: `streams.${entry.pattern}${first.column === undefined ? '' : `.columns.${first.column}`}`,
+    ...(first.hint === undefined ? {} : { hint: first.hint }), ...(entry.location ? { location: entry.location } : {}),
+  });
+}
+
+function targetOf({ info, entry }: MatchedStream, capabilities: Capabilities): Target {
+  const dot = info.name.lastIndexOf('.');
+  const parts = { schema: dot < 0 ? '' : info.name.slice(0, dot), stream: info.name.slice(dot + 1) };
+  const fill = (text: string) => text.replaceAll('{schema}', parts.schema).replaceAll('{stream}', parts.stream);
+  const wanted = fill(entry.target.table ?? '{stream}');
+  const { targets } = targetNames([wanted], { naming: entry.target.table === undefined ? entry.naming : 'as_is', maxNameBytes: capabilities.names.maxBytes, caseSensitiveNames: true, known: new Set(), renames: {} });
+  return {
+    stream: info.name, ...(entry.target.schema === undefined ? {} : { schema: fill(entry.target.schema) }), table: targets.get(wanted) ?? wanted,
+    write: entry.write, key: [], deletes: entry.deletes, unavailable: entry.unavailable,
+    addedColumns: entry.addedColumns, shared: entry.shared, options: entry.target.options,
+    evolve: { tables: entry.contract.tables === 'evolve', columns: entry.contract.columns === 'evolve', types: entry.contract.types === 'widen' },
+  };
+}
+
+/** Kinds whose vectors can't hold every value that the source's own text holds. */
+const INEXACT: ReadonlySet<string> = new Set(['decimal', 'list', 'struct']);
+
+/** The source's own text goes where the other end reads it back exactly, and nothing in between needs the value (types.md, principle 2). */
+function sendsText(field: Field, rule: ColumnRule | undefined, capabilities: Capabilities): boolean {
+  const origin = field.origin?.split(':', 1)[0];
+  if (origin === undefined || !capabilities.origins.includes(origin) || !INEXACT.has(field.type.kind)) return false;
+  return !rule || (!rule.cast && !rule.hash && !rule.mask && rule.redact === undefined && rule.truncate === undefined);
+}
+
+function asRead(field: Field, asText: readonly string[]): Field {
+  return asText.includes(field.name) && field.origin !== undefined ? { ...field, type: { kind: 'text', origin: field.origin } } : field;
+}
+
+function isDropped(name: string, rules: Readonly<Record<string, ColumnRule>>, others: 'keep' | 'drop'): boolean {
+  const rule = rules[name];
+  return rule ? rule.drop === true : others === 'drop';
+}
+
+/** A rule without its key's material. */
+function publicRule(rule: ColumnRule): Json {
+  const { hash, ...rest } = rule;
+  return { ...(rest as unknown as { [key: string]: Json }), ...(hash ? { hash: { method: hash.method, key: hash.key.id, domain: hash.domain ?? null, normalizer: hash.normalizer ?? null } } : {}) };
+}
+
+/** Short hash of plain data, whatever the order of its fields. */
+export function digest(value: Json): string {
+  return createHash('sha256').update(stable(value)).digest('hex').slice(0, 32);
+}
+
+function stable(value: Json): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(stable).join(',')}]`;
+  const entries = Object.entries(value as { readonly [key: string]: Json }).filter(([, inner]) => inner !== undefined).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([name, inner]) => `${JSON.stringify(name)}:${stable(inner)}`).join(',')}}`;
+}
