@@ -59,7 +59,7 @@ function columnsThatDiffer(have: TableRow, want: TableRow, columns: readonly str
 }
 
 function outOfOrder(
-  have: readonly TableRow[], want: readonly TableRow[], { line, keyText }: { line(row: TableRow): string; keyText(row: TableRow): string },
+  have: readonly TableRow[], want: readonly TableRow[], { line, keyText }: { readonly line: (row: TableRow) => string; readonly keyText: (row: TableRow) => string },
 ): Difference[] {
   const sequences = (rows: readonly TableRow[]): Map<string, string[]> => {
     const byKey = new Map<string, string[]>();

@@ -13,3 +13,4 @@ export * from './test-network.ts';
 export { emptyStore, type MemoryStore, type StoredTable } from './memory-store.ts';
 export * from './memory-destination.ts';
 export { testingErrors } from './errors.ts';
+export * from './drive.ts';

@@ -3,7 +3,7 @@ import type { Position } from '../contract.ts';
 import type { WriteMode } from '../contract.ts';
 import { compareRows, type CompareOptions, type Difference, type TableRow } from './compare.ts';
 import { History, type StreamImage } from './history.ts';
-import { keyCells, timeOf, type FullRow, type Row, type Script, type ScriptEvent } from './script.ts';
+import { keyCells, keyOf, timeOf, type FullRow, type Row, type Script, type ScriptEvent } from './script.ts';
 import type { LivePosition } from './scripted-live.ts';
 
 /** How a target of the script is written, as far as it decides what it must hold. */
@@ -37,6 +37,7 @@ export class Oracle {
   /** Empty when the table is right; else what is lost, doubled, wrong or out of order, one line each. */
   compare(stream: string, have: readonly TableRow[], position: Position | undefined, as: ExpectedAs & CompareOptions): readonly Difference[] {
     const { schema, rows } = this.table(stream, position, as);
+    if (as.write === 'merge' && as.deletes === 'soft') return compareSoft(have, rows, schema);
     const columns = [...schema.fields.map((field) => field.name), ...extraColumns(as)];
     return compareRows({ have, want: rows, columns, key: schema.key }, as);
   }
@@ -64,8 +65,18 @@ export class Oracle {
 }
 
 function extraColumns(as: ExpectedAs): string[] {
-  if (as.write === 'scd2') return ['_etl_valid_from', '_etl_valid_to'];
-  return as.write === 'merge' && as.deletes === 'soft' ? ['_etl_deleted'] : [];
+  return as.write === 'scd2' ? ['_etl_valid_from', '_etl_valid_to'] : [];
+}
+
+/** What lives is compared whole. Of what went, each key at most once, marked: the rest of it depends on where commits were cut. */
+function compareSoft(have: readonly TableRow[], want: readonly TableRow[], schema: Schema): readonly Difference[] {
+  const gone = (row: TableRow): boolean => row['_etl_deleted'] === 'true';
+  const lives = (rows: readonly TableRow[]): TableRow[] => rows.filter((row) => !gone(row));
+  const columns = schema.fields.map((field) => field.name);
+  const wrong = compareRows({ have: lives(have), want: lives(want), columns, key: schema.key });
+  const left = new Set(want.filter(gone).map((row) => keyOf(schema, row)));
+  const strangers = have.filter((row) => gone(row) && !left.delete(keyOf(schema, row)));
+  return [...wrong, ...strangers.map((row): Difference => ({ kind: 'unexpected', text: `${keyOf(schema, row)} is marked as deleted, once too often` }))];
 }
 
 type Replayed = readonly { readonly lsn: number; readonly event: ScriptEvent }[];
