@@ -1,0 +1,271 @@
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { DuckDBConnection, DuckDBInstance, DuckDBType } from '@duckdb/node-api';
+import { EtlError, failpoint } from '#sdk';
+import type { RowWriter, SqlDatabase, SqlRow, SqlSession, SqlValue } from '../_shared/sql/dialect.ts';
+import { duckdbDialect } from './dialect.ts';
+import { commitError, duckdbError, faultError } from './errors.ts';
+import { DuckdbWriter } from './load.ts';
+
+type Api = typeof import('@duckdb/node-api');
+
+/** The driver is an optional dependency of 70 MB: loaded when a DuckDB connection is made, never before. */
+export async function loadApi(): Promise<Api> {
+  try {
+    return await import('@duckdb/node-api');
+  } catch (error) {
+    throw new EtlError({ kind: 'config', code: 'ETL-DUCK-004', message: 'The package @duckdb/node-api can\'t be loaded.', hint: 'npm install @duckdb/node-api', cause: error });
+  }
+}
+
+/** Who may change the file now: one at a time, in order of asking. */
+class Turn {
+  private last: Promise<void> = Promise.resolve();
+
+  /** Resolves when it is the caller's turn, with what ends it. */
+  async take(): Promise<() => void> {
+    let release: () => void = () => undefined;
+    const mine = new Promise<void>((done) => { release = done; });
+    const before = this.last;
+    this.last = before.then(() => mine);
+    await before;
+    return release;
+  }
+}
+
+interface OpenFile {
+  readonly instance: DuckDBInstance;
+  readonly turn: Turn;
+  users: number;
+}
+
+/**
+ * One instance a file and process. POSIX locks don't hold between instances of one process, so a second one would write the same file
+ * unseen, and its close would give the first one's lock away.
+ */
+const openFiles = new Map<string, Promise<OpenFile>>();
+
+function fileKey(path: string): string {
+  const full = resolve(path);
+  try {
+    return realpathSync(full);
+  } catch {
+    try {
+      return join(realpathSync(dirname(full)), basename(full));
+    } catch {
+      return full;
+    }
+  }
+}
+
+export interface FileOptions {
+  readonly path: string;
+  /** DuckDB's own settings. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+async function openFile(key: string, options: FileOptions): Promise<OpenFile> {
+  const { DuckDBInstance } = await loadApi();
+  try {
+    // Nothing is fetched from anywhere: json, icu and parquet are built in.
+    const instance = await DuckDBInstance.create(key, { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false', ...options.settings });
+    return { instance, turn: new Turn(), users: 0 };
+  } catch (error) {
+    throw duckdbError(error);
+  }
+}
+
+/** The file, opened at the first use and closed at dispose, so that the job's `after` command can open it (rule 28). */
+export class DuckdbFile implements SqlDatabase {
+  readonly dialect = duckdbDialect;
+  readonly error = faultError;
+  private readonly options: FileOptions;
+  private readonly key: string;
+  private opened: Promise<OpenFile> | undefined;
+  private readonly sessions = new Set<DuckdbSession>();
+
+  constructor(options: FileOptions) {
+    this.options = options;
+    this.key = fileKey(options.path);
+  }
+
+  private open(): Promise<OpenFile> {
+    this.opened ??= this.share().catch((error: unknown) => {
+      this.opened = undefined;
+      throw error;
+    });
+    return this.opened;
+  }
+
+  private async share(): Promise<OpenFile> {
+    const known = openFiles.get(this.key) ?? openFile(this.key, this.options);
+    openFiles.set(this.key, known);
+    try {
+      const file = await known;
+      file.users++;
+      return file;
+    } catch (error) {
+      openFiles.delete(this.key);
+      throw error;
+    }
+  }
+
+  async connect(): Promise<DuckdbSession> {
+    const { instance, turn } = await this.open();
+    const api = await loadApi();
+    const connection = await instance.connect();
+    await connection.run("set TimeZone = 'UTC'");
+    const session = new DuckdbSession({ connection, turn, api, closed: (it) => this.sessions.delete(it) });
+    this.sessions.add(session);
+    return session;
+  }
+
+  /** A session that died died with this process, and its transaction with it. */
+  terminate(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.sessions) await session.close();
+    const file = await this.opened?.catch(() => undefined);
+    this.opened = undefined;
+    if (!file || --file.users > 0) return;
+    openFiles.delete(this.key);
+    await failpoint('duckdb.close');
+    file.instance.closeSync(); // writes the log into the file and gives the lock back
+  }
+}
+
+interface SessionParts {
+  readonly connection: DuckDBConnection;
+  readonly turn: Turn;
+  readonly api: Api;
+  closed(session: DuckdbSession): void;
+}
+
+const READS = /^\s*(select|with|from|explain)\b/i;
+
+/**
+ * One connection. Transactions that change the file run one after the other: this process is the only one that has it, so each sees all
+ * that was committed before it and no check of a fence can be stale (rule 7). A transaction begins with its first statement, not with
+ * `begin`: rows that are written before wait in temporary tables, so nobody's turn is held while a source is read (rule 10).
+ */
+export class DuckdbSession implements SqlSession {
+  readonly backend = undefined;
+  readonly writer: RowWriter;
+  private readonly parts: SessionParts;
+  private readonly rows: DuckdbWriter;
+  private inTransaction = false;
+  private begun = false;
+  private release: (() => void) | undefined;
+  private isClosed = false;
+  /** The statement that runs, so that `close` never takes the connection away under it. */
+  private running: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: SessionParts) {
+    this.parts = parts;
+    this.rows = new DuckdbWriter({ connection: parts.connection, api: parts.api, run: (sql) => this.query(sql) });
+    this.writer = this.rows;
+  }
+
+  async query(sql: string, params: readonly SqlValue[] = []): Promise<readonly SqlRow[]> {
+    if (this.isClosed) throw new EtlError({ kind: 'transient', code: 'ETL-DUCK-009', message: 'The connection to the database is closed.' });
+    this.rows.settle();
+    if (this.inTransaction) await this.reallyBegin();
+    const alone = !this.inTransaction && !READS.test(sql) ? await this.parts.turn.take() : undefined;
+    try {
+      return await this.execute(sql, params);
+    } finally {
+      alone?.();
+    }
+  }
+
+  private async execute(sql: string, params: readonly SqlValue[]): Promise<readonly SqlRow[]> {
+    try {
+      const running = this.parts.connection.runAndReadAll(sql, params.map(bound), params.map((value) => this.typeOf(value)));
+      this.running = running.catch(() => undefined);
+      const result = await running;
+      return result.getRowObjects().map(plainRow);
+    } catch (error) {
+      throw duckdbError(error);
+    }
+  }
+
+  private typeOf(value: SqlValue): DuckDBType {
+    const { BIGINT, BOOLEAN, DOUBLE, VARCHAR } = this.parts.api;
+    if (typeof value === 'bigint' || Number.isSafeInteger(value)) return BIGINT;
+    if (typeof value === 'number') return DOUBLE;
+    return typeof value === 'boolean' ? BOOLEAN : VARCHAR;
+  }
+
+  begin(): Promise<void> {
+    this.inTransaction = true;
+    return Promise.resolve();
+  }
+
+  private async reallyBegin(): Promise<void> {
+    if (this.begun) return;
+    this.release = await this.parts.turn.take();
+    this.begun = true;
+    await this.execute('begin transaction', []);
+  }
+
+  async rollback(): Promise<void> {
+    try {
+      if (this.begun && !this.isClosed) await this.execute('rollback', []);
+      if (!this.isClosed) await this.rows.drop();
+    } catch {
+      // A statement that failed hard has rolled back already.
+    } finally {
+      this.ended();
+    }
+  }
+
+  async commit(): Promise<void> {
+    try {
+      if (!this.begun) return;
+      await failpoint('duckdb.commit');
+      const running = this.parts.connection.run('commit');
+      this.running = running.catch(() => undefined);
+      await running;
+      await failpoint('duckdb.committed');
+    } catch (error) {
+      throw commitError(error);
+    } finally {
+      this.ended();
+    }
+    if (!this.isClosed) await this.rows.sweep();
+  }
+
+  private ended(): void {
+    this.inTransaction = false;
+    this.begun = false;
+    this.release?.();
+    this.release = undefined;
+  }
+
+  cancel(): Promise<void> {
+    if (!this.isClosed) this.parts.connection.interrupt();
+    return Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.parts.connection.interrupt();
+    await this.running;
+    this.rows.dispose();
+    this.parts.connection.closeSync(); // rolls back what is open
+    this.ended();
+    this.parts.closed(this);
+  }
+}
+
+/** Whole numbers go as 64 bits: never by way of a double. */
+function bound(value: SqlValue): string | number | bigint | boolean | null {
+  return Number.isSafeInteger(value) ? BigInt(Number(value)) : value;
+}
+
+function plainRow(row: Record<string, unknown>): SqlRow {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, typeof value === 'object' && value !== null ? String(value) : value]));
+}

@@ -1,0 +1,70 @@
+import { accessSync, constants } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Capabilities, CheckItem, CheckReport, ConnectorContext, Destination } from '#sdk';
+import { SqlDestination } from '../_shared/sql/destination.ts';
+import type { DuckdbConfig } from './config.ts';
+import { DuckdbFile, loadApi } from './connection.ts';
+
+export function duckdbCapabilities(): Capabilities {
+  return {
+    writeModes: ['append', 'merge', 'replace', 'scd2'],
+    deletes: ['hard', 'soft'],
+    processes: 1,
+    maxSessions: 8,
+    origins: [],
+    keepsState: true,
+    promise: { append: 'exactly-once', merge: 'exactly-once', replace: 'exactly-once', scd2: 'exactly-once' },
+    names: { maxBytes: 255, caseSensitive: false },
+    takesChanges: true,
+  };
+}
+
+export async function createDestination(config: DuckdbConfig, context: ConnectorContext): Promise<Destination> {
+  await loadApi();
+  const path = resolve(context.directory, config.path);
+  const database = new DuckdbFile({
+    path,
+    settings: {
+      memory_limit: config.memory_limit,
+      ...(config.threads !== undefined && { threads: String(config.threads) }),
+      ...(config.temp_directory !== undefined && { temp_directory: resolve(context.directory, config.temp_directory) }),
+    },
+  });
+  return new SqlDestination({
+    database, capabilities: duckdbCapabilities(), ports: context.ports,
+    note: (level, message) => context.note(level, message),
+    check: (probe) => check(database, path, probe),
+  });
+}
+
+async function check(database: DuckdbFile, path: string, probe: boolean): Promise<CheckReport> {
+  const session = await database.connect();
+  try {
+    const [row] = await session.query("select version() as version, current_setting('memory_limit') as memory, current_setting('threads') as threads");
+    const report: CheckItem[] = [{ what: 'DuckDB', level: 'ok', detail: `${String(row?.['version'])}, ${String(row?.['threads'])} threads, memory limit ${String(row?.['memory'])}` }, folder(path)];
+    if (probe) report.push(await probeWrite(session));
+    return report;
+  } finally {
+    await session.close();
+  }
+}
+
+function folder(path: string): CheckItem {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+    return { what: 'folder', level: 'ok', detail: `${dirname(path)} can be written` };
+  } catch {
+    return { what: 'folder', level: 'error', detail: `${dirname(path)} can't be written`, hint: 'DuckDB keeps its log beside the file.' };
+  }
+}
+
+async function probeWrite(session: Awaited<ReturnType<DuckdbFile['connect']>>): Promise<CheckItem> {
+  await session.begin();
+  try {
+    await session.query('create table _etl_probe (value integer)');
+    await session.query('insert into _etl_probe values (1)');
+  } finally {
+    await session.rollback();
+  }
+  return { what: 'write', level: 'ok', detail: 'a table was made, written and rolled back' };
+}

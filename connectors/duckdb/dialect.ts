@@ -1,0 +1,115 @@
+import type { Field } from '#batch';
+import { EtlError } from '#sdk';
+import { keysEqual, qualified, type SqlConnection, type SqlDialect, type SqlValue, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
+import { markIn } from '../_shared/sql/names.ts';
+import { canonicalType, INSTANT, mapDuckdbType, quoteName, stageTypeOf, widensType } from './types.ts';
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** The catalogue's rows of one table of this file; never those of a temporary table of the same name. */
+const here = (name: TableName): string => `database_name = current_database() and schema_name = ${literal(name.schema ?? 'main')} and table_name = ${literal(name.table)}`;
+
+async function readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined> {
+  const [table] = await connection.query(`select comment, sql from duckdb_tables() where ${here(name)} and not temporary`);
+  if (!table) return undefined;
+  const columns = await connection.query(`select column_name, data_type, is_nullable from duckdb_columns() where ${here(name)} order by column_index`);
+  const constraints = await connection.query(
+    `select constraint_type, expression, array_to_string(constraint_column_names, chr(31)) as names from duckdb_constraints() where ${here(name)}`);
+  const indexes = await connection.query(`select expressions from duckdb_indexes() where ${here(name)} and is_unique`);
+  const comment = typeof table['comment'] === 'string' ? table['comment'] : '';
+  const definition = String(table['sql']);
+  return {
+    name, comment, incarnation: markIn(comment),
+    columns: columns.map((row) => ({
+      name: String(row['column_name']), type: String(row['data_type']), nullable: row['is_nullable'] === true, generated: isGenerated(definition, String(row['column_name'])),
+    })),
+    uniqueKeys: [
+      ...constraints.filter((row) => row['constraint_type'] === 'PRIMARY KEY' || row['constraint_type'] === 'UNIQUE').map((row) => String(row['names']).split('\x1f')),
+      ...indexes.map((row) => String(row['expressions']).replace(/^\[|\]$/g, '').split(', ').map((part) => part.replace(/^'?"?|"?'?$/g, ''))),
+    ],
+    checks: constraints.filter((row) => row['constraint_type'] === 'CHECK').map((row) => ({ name: String(row['expression']), expression: String(row['expression']) })),
+  };
+}
+
+/** The catalogue has no mark for generated columns, but its own CREATE TABLE text has. */
+function isGenerated(definition: string, column: string): boolean {
+  const name = column.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`[(,]\\s*"?${name}"?\\s[^,]*GENERATED ALWAYS AS`).test(definition);
+}
+
+async function incarnations(connection: SqlConnection, names: readonly TableName[]): Promise<readonly (string | undefined)[]> {
+  if (names.length === 0) return [];
+  const rows = await connection.query(`select schema_name, table_name, comment from duckdb_tables() where not temporary and (${names.map((name) => `(${here(name)})`).join(' or ')})`);
+  return names.map((name) => {
+    const row = rows.find((each) => each['schema_name'] === (name.schema ?? 'main') && each['table_name'] === name.table);
+    return typeof row?.['comment'] === 'string' ? markIn(row['comment']) : undefined;
+  });
+}
+
+/** A table with an index can't be renamed, so the user's own indexes are made again on the table that takes the name. Views go by name. */
+async function swap(connection: SqlConnection, { old, fresh, name }: { old: TableName | undefined; fresh: TableName; name: TableName }): Promise<void> {
+  const indexes = old ? await connection.query(`select sql from duckdb_indexes() where ${here(old)} and sql is not null`) : [];
+  if (old) await connection.query(`drop table ${qualified(duckdbDialect, old)}`);
+  await connection.query(`alter table ${qualified(duckdbDialect, fresh)} rename to ${quoteName(name.table)}`);
+  for (const index of indexes) await connection.query(String(index['sql']));
+}
+
+/**
+ * There is no index: DuckDB checks it eagerly, it slows every write, and a table that has one can't be renamed by the swap. The fold keeps
+ * keys unique from commit to commit; what a load repeats is removed here, the last row written stays.
+ */
+function addKey(name: TableName, key: readonly string[]): readonly string[] {
+  const table = qualified(duckdbDialect, name);
+  const columns = key.map(quoteName).join(', ');
+  return [`delete from ${table} as t using (select ${columns}, max(rowid) as last_row from ${table} group by ${columns} having count(*) > 1) as d
+    where ${keysEqual(duckdbDialect, key, ['t', 'd'], true)} and t.rowid <> d.last_row`];
+}
+
+/** Columns that the stage does not have keep what the target's row holds. */
+function upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[] {
+  const others = columns.filter((column) => !key.includes(column));
+  const matched = others.length === 0 ? '' : ` when matched then update set ${others.map((column) => `${quoteName(column)} = s.${quoteName(column)}`).join(', ')}`;
+  const list = columns.map(quoteName).join(', ');
+  return [
+    `merge into ${qualified(duckdbDialect, target)} as t using ${source} as s on (${keysEqual(duckdbDialect, key, ['t', 's'], true)})${matched}`
+    + ` when not matched then insert (${list}) values (${columns.map((column) => `s.${quoteName(column)}`).join(', ')})`,
+  ];
+}
+
+export const duckdbDialect: SqlDialect = {
+  name: 'duckdb',
+  maxNameBytes: 255,
+  defaultSchema: 'main',
+  quote: quoteName,
+  literal,
+  prepareTypes: () => Promise.resolve(),
+  mapType: mapDuckdbType,
+  widens: widensType,
+  sameType: (left, right) => canonicalType(left) === canonicalType(right),
+  comparable: (expression) => expression,
+  lock: () => '', // transactions that change the file run one after the other (connection.ts)
+  readTable,
+  incarnations,
+  commentTable: (name, comment) => `comment on table ${qualified(duckdbDialect, name)} is ${literal(comment)}`,
+  addKey,
+  alterType: (name, column, type) => `alter table ${qualified(duckdbDialect, name)} alter column ${quoteName(column)} type ${type}`,
+  upsert,
+  swap,
+  savepoint: (_connection, work) => work(), // DuckDB has none; nothing here is expected to fail
+  isDuplicate: (error) => error instanceof EtlError && /^DuckDB: Constraint Error: Duplicate key/.test(error.message),
+  stageType: (field: Field) => {
+    const type = stageTypeOf(field.type);
+    return { type, cast: (expression, to) => (canonicalType(to) === type ? expression : `cast(${expression} as ${to})`) };
+  },
+  createTemporary: (table, columns) => `create temporary table ${quoteName(table)} (${columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')})`,
+  rowId: 'rowid',
+  nowText: "strftime(now() at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')",
+  nowInstant: 'now()',
+  textType: 'VARCHAR',
+  ordinalType: 'BIGINT',
+  opType: 'SMALLINT',
+  needsUniqueKey: false,
+  instantType: INSTANT,
+  changes: async (connection: SqlConnection, sql: string, params?: readonly SqlValue[]) => Number((await connection.query(sql, params))[0]?.['Count'] ?? 0),
+  prepareSession: [],
+};
