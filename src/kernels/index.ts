@@ -1,11 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { linearMemory } from '../batch/memory.ts';
+import type { DuckdbKernels } from './duckdb.ts';
+import type { CopyBinaryKernels } from './copy-binary.ts';
+import type { CopyWriteKernels } from './copy-write.ts';
+import type { NormalizeKernels } from './normalize.ts';
+import type { JsonlKernels } from './jsonl.ts';
+import type { ParquetKernels } from './parquet.ts';
+
+export * from './copy-binary.ts';
 
 /** Addresses are byte offsets in the linear memory. Each group of kernels declares its own part. */
 export interface TextKernels {
   shiftOffsets(offsets: number, count: number, by: number): void;
 }
-export type Kernels = TextKernels;
+export type Kernels = TextKernels & CopyBinaryKernels & CopyWriteKernels & NormalizeKernels & ParquetKernels & JsonlKernels & DuckdbKernels;
 
 function abort(): never {
   throw new Error('a kernel stopped');
