@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Batch, Schema } from '#batch';
 import type { DiskFile } from '../_shared/commit-log/disk/disk.ts';
-import type { ByteSink, FileWriter, Format, FormatOptions } from '../_shared/formats/format.ts';
+import type { ByteSink, FileWriter, Format, FormatOptions } from '../_shared/formats/contract.ts';
 import type { LogFile } from '../_shared/commit-log/records.ts';
 import { hidden } from './layout.ts';
 import type { Place } from './place.ts';
@@ -120,6 +120,7 @@ export class DataFile {
   async close(): Promise<void> {
     if (!this.open) return;
     this.open = false;
+    this.writer.abort();
     await this.file.close();
   }
 }

@@ -97,14 +97,19 @@ export async function settleTable(pipe: Pipe, table: string, own?: FileOrigin): 
   const waiting = waitingFiles(fold, table);
   const dead = deadFilter(pipe, own); // all of it from one fold, older than the listing
   const names = await disk.list(join(root, table));
+  if (names.length === 0) return;
   const late = (fold.files.get(table) ?? []).filter((file) => names.includes(hidden(file.name)));
   await showFiles(pipe, late);
+  if (late.length === 0) await disk.fsyncFolder(join(root, table)); // names that a killed writer gave may not be on the platter
+  let swept = false;
   for (const name of names) {
     const plain = unhidden(name) ?? name;
     if (listed.has(plain) || waiting.has(plain) || !dead(originOf(plain))) continue;
     await failpoint('file.sweep');
     await disk.unlink(join(root, table, name));
+    swept ||= plain === name;
   }
+  if (swept) await disk.fsyncFolder(join(root, table)); // an old generation must not come back beside the new one
 }
 
 /** Files that a record lists and that stay hidden: staged, or of a shadow. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { CommitLog } from '../_shared/commit-log/log.ts';
 import { DiskLog } from '../_shared/commit-log/disk/log.ts';
 import type { Disk } from '../_shared/commit-log/disk/disk.ts';
-import type { Format } from '../_shared/formats/format.ts';
+import type { Format } from '../_shared/formats/contract.ts';
 import type { PipeId, Ports } from '#sdk';
 import { pipeFolder, tagOf } from './layout.ts';
 

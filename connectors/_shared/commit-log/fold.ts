@@ -133,6 +133,13 @@ function commit(fold: Fold, body: CommitBody): void {
   split.rejected += body.rejected;
   split.bytes += body.bytes;
   fold.quarantine.push(...body.quarantine);
+  listFiles(fold, load, body);
+  if (load.load.staged) load.incarnations.push(...body.incarnations);
+  else remember(fold, load.load, body.incarnations);
+}
+
+/** Where a commit's files go: into its stream's shadow, the load's stage, or the table. */
+function listFiles(fold: Fold, load: FoldedLoad, body: CommitBody): void {
   for (const [stream, generation] of Object.entries(body.shadows)) {
     if (load.shadows.get(stream)?.generation !== generation) load.shadows.set(stream, { generation, files: [] });
   }
@@ -141,13 +148,10 @@ function commit(fold: Fold, body: CommitBody): void {
     else if (load.load.staged) load.staged.push(file);
     else visible(fold, file.table).push(file);
   }
-  for (const stream of body.rebuilt) {
-    const shadow = load.shadows.get(stream);
-    show(fold, load.load, { stream, files: shadow?.files ?? [], replaces: true });
+  for (const stream of body.rebuilt) { // the shadow takes the table's place in this very commit (rule 16)
+    show(fold, load.load, { stream, files: load.shadows.get(stream)?.files ?? [], replaces: true });
     load.shadows.delete(stream);
   }
-  if (load.load.staged) load.incarnations.push(...body.incarnations);
-  else remember(fold, load.load, body.incarnations);
 }
 
 function remember(fold: Fold, load: Load, incarnations: readonly Incarnation[]): void {
