@@ -59,7 +59,7 @@ export class SqlDestination implements Destination {
   async quarantine(pipe: PipeId, query: { readonly stream?: string; readonly limit: number }): Promise<readonly QuarantinedRow[]> {
     return this.reading(async (connection) => {
       if (!(await hasState(connection))) return [];
-      const rows = await connection.query(`select * from ${STATE_SCHEMA}.quarantine where pipe = $1 and ($2::text is null or stream = $2::text) order by at desc, id limit ${Math.trunc(query.limit)}`, [pipe, query.stream ?? null]);
+      const rows = await connection.query(`select * from ${STATE_SCHEMA}.quarantine where pipe = $1 and ($2::text is null or stream = $2::text) order by "at" desc, id limit ${Math.trunc(query.limit)}`, [pipe, query.stream ?? null]);
       return rows.map((row) => {
         const column = text(row['column_name']);
         const key = text(row['key_json']);

@@ -175,8 +175,6 @@ export interface SqlDialect {
   readonly needsUniqueKey: boolean;
   /** A type for `valid_from` and `_etl_loaded_at`. */
   readonly instantType: string;
-  /** Runs a statement; the number of rows that it changed. */
-  changes(connection: SqlConnection, sql: string, params?: readonly SqlValue[]): Promise<number>;
   /** Must be run on each new connection of a session: timeouts and the like. */
   readonly prepareSession: readonly string[];
 }

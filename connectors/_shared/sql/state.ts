@@ -18,7 +18,7 @@ export const STATE_DDL: readonly string[] = [
   // who writes a table: a second job is refused, but under shared: append
   `create table if not exists ${STATE_SCHEMA}.owners (table_key text, pipe text, shared boolean not null, primary key (table_key, pipe))`,
   `create table if not exists ${STATE_SCHEMA}.quarantine (pipe text, stream text, id text, load text not null, code text not null, reason text not null, column_name text, key_json text,
-    row_json text not null, at text not null, primary key (pipe, stream, id))`,
+    row_json text not null, "at" text not null, primary key (pipe, stream, id))`,
 ];
 
 export const text = (value: unknown): string | undefined => (value === null || value === undefined ? undefined : String(value));

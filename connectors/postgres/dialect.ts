@@ -1,0 +1,161 @@
+import type { Field } from '#batch';
+import { type SqlConnection, type SqlDialect, type TableInfo, type TableName, qualified, type MappedType } from '../_shared/sql/dialect.ts';
+import { markIn } from '../_shared/sql/names.ts';
+import { canonicalName, mapField, narrower, originName, stageTypeOf, widensName } from './target-types.ts';
+import { quoteName, quoteText } from './quoting.ts';
+
+const regclass = (name: TableName): string => `to_regclass(${quoteText(quoteName(...(name.schema === undefined ? [name.table] : [name.schema, name.table])))})`;
+
+async function readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined> {
+  const [row] = await connection.query(`select c.oid, coalesce(obj_description(c.oid, 'pg_class'), '') as comment,
+    (select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'nullable', not a.attnotnull, 'generated', a.attgenerated <> '' or a.attidentity = 'a') order by a.attnum)
+      from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)::text as columns,
+    (select json_agg((select json_agg(a.attname order by k.place) from unnest(i.indkey::int2[]) with ordinality k(num, place) join pg_attribute a on a.attrelid = c.oid and a.attnum = k.num where k.place <= i.indnkeyatts))
+      from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null)::text as keys,
+    (select json_agg(json_build_object('name', k.conname, 'expression', pg_get_expr(k.conbin, k.conrelid))) from pg_constraint k where k.conrelid = c.oid and k.contype = 'c')::text as checks
+    from pg_class c where c.oid = ${regclass(name)} and c.relkind in ('r', 'p')`);
+  if (!row) return undefined;
+  const list = <T>(value: unknown): readonly T[] => (typeof value === 'string' ? (JSON.parse(value) as readonly T[] | null) ?? [] : []);
+  const comment = String(row['comment']);
+  return {
+    name, comment, incarnation: markIn(comment),
+    columns: list(row['columns']), uniqueKeys: list<readonly string[] | null>(row['keys']).filter((key) => key !== null), checks: list(row['checks']),
+  };
+}
+
+/** Views, foreign keys, policies, triggers and publications that rest on a table and would go, or stop the drop. */
+async function hasDependents(connection: SqlConnection, table: string): Promise<boolean> {
+  const [row] = await connection.query(`select exists (select 1 from pg_depend d join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid where d.refclassid = 'pg_class'::regclass and d.refobjid = ${table})
+    or exists (select 1 from pg_constraint k where (k.confrelid = ${table} or k.conrelid = ${table}) and k.contype in ('f', 'c', 'x'))
+    or exists (select 1 from pg_trigger t where t.tgrelid = ${table} and not t.tgisinternal)
+    or exists (select 1 from pg_policy p where p.polrelid = ${table})
+    or exists (select 1 from pg_publication_rel p where p.prrelid = ${table})
+    or exists (select 1 from pg_inherits i where i.inhparent = ${table} or i.inhrelid = ${table})
+    or exists (select 1 from pg_statistic_ext e where e.stxrelid = ${table})
+    or exists (select 1 from pg_index i where i.indrelid = ${table} and not i.indisprimary)
+    or exists (select 1 from pg_attribute a where a.attrelid = ${table} and a.attnum > 0 and (a.attgenerated <> '' or a.attidentity <> '' or a.atthasdef))
+    or exists (select 1 from pg_class c where c.oid = ${table} and c.relkind <> 'r') as found`);
+  return row?.['found'] === true;
+}
+
+/** Owner's grants go on to the table that takes the name. */
+async function copyGrants(connection: SqlConnection, from: string, to: TableName): Promise<void> {
+  const rows = await connection.query(`select a.privilege_type as privilege, case a.grantee when 0 then null else pg_get_userbyid(a.grantee) end as grantee, a.is_grantable as grantable
+    from pg_class c, aclexplode(c.relacl) a where c.oid = ${from} and a.grantee <> c.relowner`);
+  for (const row of rows) {
+    const grantee = row['grantee'] === null ? 'public' : quoteName(String(row['grantee']));
+    await connection.query(`grant ${String(row['privilege'])} on ${qualified(postgresDialect, to)} to ${grantee}${row['grantable'] === true ? ' with grant option' : ''}`);
+  }
+}
+
+/**
+ * A rename, so that nothing is written twice. A table that more rests on (views, foreign keys, triggers, policies, own indexes or
+ * constraints) is emptied and filled instead, in the same transaction: slower, but what rests on it goes on.
+ */
+async function swap(connection: SqlConnection, { old, fresh, name }: { old: TableName | undefined; fresh: TableName; name: TableName }): Promise<void> {
+  const to = quoteName(name.table);
+  if (!old) {
+    await connection.query(`alter table ${qualified(postgresDialect, fresh)} rename to ${to}`);
+    return renameKey(connection, name);
+  }
+  await connection.query(`lock table ${qualified(postgresDialect, old)} in access exclusive mode`);
+  if (await hasDependents(connection, regclass(old)) && (await sameShape(connection, old, fresh))) return refill(connection, old, fresh);
+  await copyGrants(connection, regclass(old), fresh);
+  await connection.query(`drop table ${qualified(postgresDialect, old)}`);
+  await connection.query(`alter table ${qualified(postgresDialect, fresh)} rename to ${to}`);
+  await renameKey(connection, name);
+}
+
+/** The key's name would else tell of the stage, and meet the next load's. */
+async function renameKey(connection: SqlConnection, name: TableName): Promise<void> {
+  const [row] = await connection.query(`select conname from pg_constraint where conrelid = ${regclass(name)} and contype = 'p' and conname like '\\_etl\\_%'`);
+  const wanted = `${name.table.slice(0, 50)}_pkey`;
+  if (!row) return;
+  const [taken] = await connection.query(`select 1 as one from pg_class where relname = $1 and relnamespace = (select relnamespace from pg_class where oid = ${regclass(name)})`, [wanted]);
+  if (!taken) await connection.query(`alter table ${qualified(postgresDialect, name)} rename constraint ${quoteName(String(row['conname']))} to ${quoteName(wanted)}`);
+}
+
+async function sameShape(connection: SqlConnection, old: TableName, fresh: TableName): Promise<boolean> {
+  const before = await readTable(connection, old);
+  const after = await readTable(connection, fresh);
+  return after?.columns.every((column) => before?.columns.some((other) => other.name === column.name && other.type === column.type)) ?? false;
+}
+
+async function refill(connection: SqlConnection, old: TableName, fresh: TableName): Promise<void> {
+  const info = await readTable(connection, fresh);
+  const before = await readTable(connection, old);
+  const names = (info?.columns ?? []).map((column) => column.name).filter((column) => !before?.columns.some((other) => other.name === column && other.generated));
+  const columns = names.map((column) => quoteName(column)).join(', ');
+  await connection.query(`delete from ${qualified(postgresDialect, old)}`);
+  await connection.query(`insert into ${qualified(postgresDialect, old)} (${columns}) select ${columns} from ${qualified(postgresDialect, fresh)}`);
+  await connection.query(postgresDialect.commentTable(old, info?.comment ?? ''));
+  await connection.query(`drop table ${qualified(postgresDialect, fresh)}`);
+}
+
+/** The sources' own types that this database does not have: their columns become text. By connection, since dialects are shared. */
+const missingTypes = new Set<string>();
+const knownTypes = new Set<string>();
+
+async function prepareTypes(connection: SqlConnection, fields: readonly Field[]): Promise<void> {
+  const asked = [...new Set(fields.flatMap((field) => originName(field) ?? []))].filter((name) => !knownTypes.has(name));
+  for (const name of asked) {
+    const [row] = await connection.query('select to_regtype($1) is not null as found', [name]);
+    if (row?.['found'] === true) knownTypes.add(name);
+    else missingTypes.add(name);
+  }
+}
+
+function mapType(field: Field): MappedType {
+  const origin = originName(field);
+  return mapField(field, origin === undefined || knownTypes.has(origin));
+}
+
+export const postgresDialect: SqlDialect = {
+  name: 'postgres', maxNameBytes: 63, defaultSchema: 'public',
+  quote: (name) => quoteName(name), literal: quoteText,
+  prepareTypes, mapType,
+  widens: widensName,
+  sameType: (left, right) => canonicalName(left) === canonicalName(right),
+  comparable: (expression, type) => (/^(json|xml|point|box|circle|polygon|path|line|lseg)$/.test(canonicalName(type)) ? `${expression}::text` : expression),
+  lock: (strength) => (strength === 'update' ? 'for update' : 'for share'),
+  readTable,
+  incarnations: async (connection, names) => {
+    const [row] = await connection.query(`select json_build_array(${names.map((name) => `obj_description(${regclass(name)}, 'pg_class')`).join(', ')})::text as comments`);
+    return (JSON.parse(String(row?.['comments'])) as (string | null)[]).map((comment) => markIn(comment ?? ''));
+  },
+  commentTable: (name, comment) => `comment on table ${qualified(postgresDialect, name)} is ${quoteText(comment)}`,
+  addKey: (name, key, nullable) => {
+    const columns = key.map((column) => quoteName(column)).join(', ');
+    return [nullable ? `create unique index on ${qualified(postgresDialect, name)} (${columns}) nulls not distinct` : `alter table ${qualified(postgresDialect, name)} add primary key (${columns})`];
+  },
+  alterType: (name, column, type) => `alter table ${qualified(postgresDialect, name)} alter column ${quoteName(column)} type ${type} using ${quoteName(column)}::${type}`,
+  upsert: (target, source, columns, key) => {
+    const list = columns.map((column) => quoteName(column)).join(', ');
+    const set = columns.filter((column) => !key.includes(column)).map((column) => `${quoteName(column)} = excluded.${quoteName(column)}`).join(', ');
+    return [`insert into ${qualified(postgresDialect, target)} (${list}) select ${list} from ${source} n on conflict (${key.map((column) => quoteName(column)).join(', ')}) do ${set === '' ? 'nothing' : `update set ${set}`}`];
+  },
+  swap,
+  savepoint: async (connection, work) => {
+    await connection.query('savepoint etl');
+    try {
+      const result = await work();
+      await connection.query('release savepoint etl');
+      return result;
+    } catch (error) {
+      await connection.query('rollback to savepoint etl');
+      throw error;
+    }
+  },
+  isDuplicate: (error) => {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    return cause instanceof Error && 'code' in cause && cause.code === '23505';
+  },
+  lockName: async (connection, name) => void (await connection.query('select pg_advisory_xact_lock(hashtextextended($1, 7))', [`etl ${name}`])),
+  stageType: (field) => ({ type: stageTypeOf(field, mapType(field).sql), cast: (expression, to) => `(${expression})::${to}` }),
+  createTemporary: (table, columns) => `create temporary table ${quoteName(table)} (${columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')})`,
+  rowId: 'ctid',
+  overflows: narrower,
+  nowText: `to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
+  nowInstant: 'now()', textType: 'text', ordinalType: 'bigint', opType: 'smallint', needsUniqueKey: true, instantType: 'timestamp with time zone',
+  prepareSession: [],
+};
