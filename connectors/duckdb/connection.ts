@@ -144,6 +144,8 @@ interface SessionParts {
 }
 
 const READS = /^\s*(select|with|from|explain)\b/i;
+/** Stages are this connection's own: they need nobody's turn, and must not take it while rows are still read. */
+const OWN_STAGE = /^\s*(create temporary table|(insert into|drop table|drop table if exists) "_etl_c_)/i;
 
 /**
  * One connection. Transactions that change the file run one after the other: this process is the only one that has it, so each sees all
@@ -171,8 +173,9 @@ export class DuckdbSession implements SqlSession {
   async query(sql: string, params: readonly SqlValue[] = []): Promise<readonly SqlRow[]> {
     if (this.isClosed) throw new EtlError({ kind: 'transient', code: 'ETL-DUCK-009', message: 'The connection to the database is closed.' });
     this.rows.settle();
-    if (this.inTransaction) await this.reallyBegin();
-    const alone = !this.inTransaction && !READS.test(sql) ? await this.parts.turn.take() : undefined;
+    const mine = !this.begun && OWN_STAGE.test(sql);
+    if (this.inTransaction && !mine) await this.reallyBegin();
+    const alone = !this.inTransaction && !mine && !READS.test(sql) ? await this.parts.turn.take() : undefined;
     try {
       return await this.execute(sql, params);
     } finally {

@@ -1,6 +1,6 @@
 import type { Field } from '#batch';
 import { EtlError } from '#sdk';
-import { keysEqual, qualified, type SqlConnection, type SqlDialect, type SqlValue, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
+import { keysEqual, qualified, type SqlConnection, type SqlDialect, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
 import { markIn } from '../_shared/sql/names.ts';
 import { canonicalType, INSTANT, mapDuckdbType, quoteName, stageTypeOf, widensType } from './types.ts';
 
@@ -95,6 +95,7 @@ export const duckdbDialect: SqlDialect = {
   alterType: (name, column, type) => `alter table ${qualified(duckdbDialect, name)} alter column ${quoteName(column)} type ${type}`,
   upsert,
   swap,
+  lockName: () => Promise.resolve(), // as above
   savepoint: (_connection, work) => work(), // DuckDB has none; nothing here is expected to fail
   isDuplicate: (error) => error instanceof EtlError && /^DuckDB: Constraint Error: Duplicate key/.test(error.message),
   stageType: (field: Field) => {
@@ -103,6 +104,7 @@ export const duckdbDialect: SqlDialect = {
   },
   createTemporary: (table, columns) => `create temporary table ${quoteName(table)} (${columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')})`,
   rowId: 'rowid',
+  overflows: (expression, from, to) => (widensType(from, to) ? undefined : `${expression} is not null and try_cast(${expression} as ${to}) is null`),
   nowText: "strftime(now() at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')",
   nowInstant: 'now()',
   textType: 'VARCHAR',
@@ -110,6 +112,5 @@ export const duckdbDialect: SqlDialect = {
   opType: 'SMALLINT',
   needsUniqueKey: false,
   instantType: INSTANT,
-  changes: async (connection: SqlConnection, sql: string, params?: readonly SqlValue[]) => Number((await connection.query(sql, params))[0]?.['Count'] ?? 0),
   prepareSession: [],
 };

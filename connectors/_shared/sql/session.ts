@@ -306,7 +306,7 @@ class SqlSessionWriter implements Session {
   private async storeRejection(rejection: Rejection): Promise<void> {
     const { database, token } = this.context;
     await this.session.query(`insert into ${STATE_SCHEMA}.quarantine (pipe, stream, id, load, code, reason, column_name, key_json, row_json, "at")
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, ${database.dialect.nowText}) on conflict (pipe, stream, id) do update set load = excluded.load, reason = excluded.reason, at = excluded.at`,
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, ${database.dialect.nowText}) on conflict (pipe, stream, id) do update set load = excluded.load, reason = excluded.reason, "at" = excluded."at"`,
     [token.pipe, rejection.stream, rejection.id, this.opening.load.id, rejection.code, rejection.reason, rejection.column ?? null, json(rejection.key), JSON.stringify(rejection.row)]);
   }
 
