@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Load, Owner, Split, Target } from '#sdk';
-import { batchOf, type LogicalType, type RowInput, type Schema } from '#batch';
-import { testPorts } from '../../src/sdk/testing/ports.ts';
+import { batchOf, UNAVAILABLE_VALUE, type LogicalType, type RowInput, type Schema } from '#batch';
+import { seeded, testPorts } from '#testing';
 import { startPostgres, type PostgresServer } from '../../test/services/postgres.ts';
 import { destination, destinationConfig } from './destination.ts';
 
@@ -72,5 +72,69 @@ describe('the road', () => {
     await runOnce('merge', load('1', [to]), [row(1, 'a'), row(2, 'b'), row(1, 'c')]);
     await runOnce('merge', load('2', [to]), [row(2, 'd'), row(3, 'e')], { after: '1' });
     expect(await read('m')).toEqual([{ id: 1, v: 'c', big: null }, { id: 2, v: 'd', big: null }, { id: 3, v: 'e', big: null }]);
+  });
+});
+
+describe('changes', () => {
+  interface Change { op: 'update' | 'delete' | 'truncate'; key: number; old?: number; row?: RowInput['values'] }
+  const UN = UNAVAILABLE_VALUE;
+
+  /** A random, well-formed history: what was sent, and the table that it leaves. */
+  function historyOf(random: () => number, base: ReadonlyMap<number, { v: string; big: string }>, length: number) {
+    const rows = new Map(base);
+    const changes: Change[] = [];
+    let next = 0;
+    for (let i = 0; i < length; i++) {
+      const keys = [1, 2, 3, 4];
+      const key = keys[Math.floor(random() * keys.length)] ?? 1;
+      const now = rows.get(key);
+      const fresh = () => `n${next++}`;
+      if (random() < 0.05) { changes.push({ op: 'truncate', key: 0 }); rows.clear(); continue; }
+      if (!now) { const full = { v: fresh(), big: fresh() }; rows.set(key, full); changes.push({ op: 'update', key, row: { id: key, ...full } }); continue; }
+      const free = keys.filter((each) => !rows.has(each));
+      const to = free[Math.floor(random() * free.length)];
+      const draw = random();
+      if (draw < 0.2) { rows.delete(key); changes.push({ op: 'delete', key }); }
+      else if (draw < 0.5 && to !== undefined) {
+        const v = random() < 0.5 ? fresh() : undefined;
+        rows.delete(key);
+        rows.set(to, { v: v ?? now.v, big: now.big });
+        changes.push({ op: 'update', key: to, old: key, row: { id: to, v: v ?? UN, big: UN } });
+      } else {
+        const full = { v: fresh(), big: now.big };
+        rows.set(key, full);
+        changes.push({ op: 'update', key, row: { id: key, v: full.v, big: UN } });
+      }
+    }
+    return { changes, rows };
+  }
+
+  it.each(['hard', 'soft'] as const)('rule 15: the fold of any history equals one change after the other (%s deletes)', async (deletes) => {
+    const random = seeded(7);
+    await using destinationUnderTest = await create();
+    for (let round = 0; round < 40; round++) {
+      const to = target(`fold_${deletes}_${round}`, { deletes });
+      const base = new Map([[1, { v: 'a', big: 'b' }], [2, { v: 'c', big: 'd' }]]);
+      await using run = await destinationUnderTest.claim(to.table, owner(`fold ${round}`));
+      const it = await run.begin(load('1', [to], { kind: 'live', splits: [{ id: '0', streams: [to.stream], detail: null, live: true }] }), { [to.stream]: undefined });
+      const [split] = it.splits;
+      if (!split) throw new Error('no split');
+      await using session = await run.open(it, split, never);
+      await session.accept({ type: 'schema', target: to, schema });
+      await session.accept({ type: 'batch', target: to, batch: batchOf(to.stream, schema, [...base].map(([id, each]) => row(id, each.v, each.big))) });
+      await session.commit({ type: 'checkpoint', position: { p: 0 } }, await session.flush());
+      const { changes, rows } = historyOf(() => random.next(), base, 1 + round % 12);
+      let batch: RowInput[] = [];
+      const send = async () => { if (batch.length > 0) await session.accept({ type: 'batch', target: to, batch: batchOf(to.stream, schema, batch) }); batch = []; };
+      for (const change of changes) {
+        if (change.op === 'truncate') { await send(); await session.accept({ type: 'truncate', target: to }); continue; }
+        batch.push({ op: change.op, values: change.row ?? { id: change.key, v: null, big: null }, ...(change.old !== undefined && { oldKey: { id: change.old } }) });
+        if (random.next() < 0.3) await send();
+      }
+      await send();
+      await session.commit({ type: 'checkpoint', position: { p: 1 } }, await session.flush());
+      const got = await server.query(`select id, v, big from ${to.table} ${deletes === 'soft' ? 'where not _etl_deleted' : ''} order by id`);
+      expect(got, JSON.stringify(changes, (_, value: unknown) => (typeof value === 'symbol' ? '?' : value))).toEqual([...rows].sort(([a], [b]) => a - b).map(([id, each]) => ({ id, ...each })));
+    }
   });
 });
