@@ -14,3 +14,4 @@ export { emptyStore, type MemoryStore, type StoredTable } from './memory-store.t
 export * from './memory-destination.ts';
 export { testingErrors } from './errors.ts';
 export * from './drive.ts';
+export * from './acceptance/destination.ts';

@@ -1,0 +1,240 @@
+import type { RuleTest } from './api.ts';
+import { row, text } from './bench.ts';
+
+/** Claims, epochs, loads: who may write (rules 3 to 10, 13, 22). */
+export const fences: readonly RuleTest[] = [
+  {
+    name: 'rule 7: claim raises the run epoch, and state() takes nothing',
+    async run(bench) {
+      const one = await bench.claim();
+      const seen = await (await bench.destination()).state(bench.pipe);
+      bench.expect(seen.runEpoch).toBe(one.token.runEpoch);
+      const two = await bench.claim();
+      bench.expect(two.token.runEpoch).toBeGreaterThan(one.token.runEpoch);
+    },
+  },
+  {
+    name: 'rule 7: an older run is fenced in begin, open, publish, reset and renewLease',
+    async run(bench) {
+      const old = await bench.claim();
+      const load = await bench.begin(old);
+      await bench.fill(old, load, [row(1)]);
+      const stale = bench.load();
+      const after = bench.after(old, stale);
+      await bench.claim();
+      await bench.refused(old.begin(stale, after), 'fenced', 'run');
+      await bench.refused(bench.open(old, load), 'fenced', 'run');
+      await bench.refused(old.publish(load, load.streams), 'fenced', 'run');
+      await bench.refused(old.reset(load.streams), 'fenced', 'run');
+      await bench.refused(old.renewLease(), 'fenced', 'run');
+    },
+  },
+  {
+    name: 'rule 7: a session of an older run commits nothing',
+    async run(bench) {
+      const old = await bench.claim();
+      const load = await bench.begin(old);
+      const session = await bench.open(old, load);
+      await bench.put(session, load, [row(1, 'zombie')]);
+      const next = await bench.claim();
+      await bench.refused(bench.commit(session, 1), 'fenced');
+      await session[Symbol.asyncDispose]();
+      await bench.fill(next, load, [row(2, 'new')]);
+      await next.publish(load, load.streams);
+      await bench.holds([text(2, 'new')]);
+    },
+  },
+  {
+    name: 'rule 7: open raises the split epoch; the session before it commits nothing, by scope split',
+    async run(bench) {
+      const run = await bench.claim();
+      const load = await bench.begin(run);
+      const first = await bench.open(run, load);
+      await bench.put(first, load, [row(1, 'first')]);
+      await first.flush();
+      const second = await bench.open(run, load);
+      bench.expect(second.committed).toBeUndefined();
+      await bench.refused(bench.commit(first, 1), 'fenced', 'split');
+      await first[Symbol.asyncDispose]();
+      await bench.put(second, load, [row(2, 'second')]);
+      await bench.commit(second, 2, { last: true });
+      await second[Symbol.asyncDispose]();
+      await run.publish(load, load.streams);
+      await bench.holds([text(2, 'second')]);
+    },
+  },
+  {
+    name: 'rules 7 and 23: what an abandoned session staged is not committed by its successor',
+    async run(bench) {
+      const run = await bench.claim();
+      const load = await bench.begin(run);
+      const abandoned = await bench.open(run, load);
+      await bench.put(abandoned, load, [row(1, 'abandoned')]);
+      await abandoned.flush();
+      const next = await bench.open(run, load);
+      await bench.put(next, load, [row(2, 'next')]);
+      await bench.put(abandoned, load, [row(3, 'late')]).catch(() => undefined);
+      await abandoned.flush().catch(() => undefined);
+      await bench.commit(next, 1, { last: true });
+      await run.publish(load, load.streams);
+      await bench.holds([text(2, 'next')]);
+      await abandoned[Symbol.asyncDispose]();
+      await next[Symbol.asyncDispose]();
+    },
+  },
+  {
+    name: 'rule 7: a session of a load that was replaced commits nothing',
+    async run(bench) {
+      const run = await bench.claim();
+      const old = await bench.begin(run);
+      const session = await bench.open(run, old);
+      await bench.put(session, old, [row(1, 'old')]);
+      const load = await bench.begin(run);
+      await bench.refused(bench.commit(session, 1), 'fenced', 'load');
+      await session[Symbol.asyncDispose]();
+      await bench.refused(run.publish(old, old.streams), 'fenced', 'load');
+      await bench.fill(run, load, [row(2, 'new')]);
+      await run.publish(load, load.streams);
+      await bench.holds([text(2, 'new')]);
+    },
+  },
+  {
+    name: 'rule 7: reset ends the loads, and so the sessions on them',
+    async run(bench) {
+      const run = await bench.claim();
+      const load = await bench.begin(run);
+      const session = await bench.open(run, load);
+      await bench.put(session, load, [row(1, 'old')]);
+      await run.reset(load.streams);
+      await bench.refused(bench.commit(session, 1), 'fenced', 'load');
+      await session[Symbol.asyncDispose]();
+      await bench.refused(bench.open(run, load), 'fenced', 'load');
+      bench.expect(run.state.streams[bench.stream()]?.rebuild).toBe(true);
+    },
+  },
+  {
+    name: 'rule 4: begin compares with the last load of its streams, open or ended',
+    async run(bench) {
+      const run = await bench.claim();
+      const first = await bench.deliver(run, {}, [row(1, 'a')]);
+      const late = bench.load();
+      await bench.refused(run.begin(late, { [bench.stream()]: undefined }), 'fenced');
+      await bench.refused(run.begin(first, { [bench.stream()]: undefined }), 'fenced');
+      const second = await bench.begin(run);
+      await bench.refused(run.begin(late, { [bench.stream()]: first.id }), 'fenced');
+      bench.expect((await run.begin(second, { [bench.stream()]: first.id })).id, 'the same load again').toBe(second.id);
+      bench.expect(run.state.loads.map(({ load }) => load.id)).toEqual([second.id]);
+    },
+  },
+  {
+    name: 'rule 4: the list of splits is fixed, and the next load begins each of them anew',
+    async run(bench) {
+      const run = await bench.claim();
+      const first = await bench.deliver(run, {}, [row(1, 'a')]);
+      const again = bench.load();
+      const second = await run.begin({ ...again, splits: first.splits }, bench.after(run, again));
+      const session = await bench.open(run, second);
+      bench.expect(session.committed).toBeUndefined();
+      await session[Symbol.asyncDispose]();
+      const stored = (await (await bench.destination()).state(bench.pipe)).loads[0];
+      bench.expect(stored?.load.splits).toEqual(first.splits);
+      bench.expect(stored?.load.targets).toEqual(second.targets);
+    },
+  },
+  {
+    name: 'rule 8: reset and a new run never lower an epoch; the open of the next load is above all before it',
+    async run(bench) {
+      const run = await bench.claim();
+      const load = await bench.begin(run);
+      for (let i = 0; i < 3; i++) await (await bench.open(run, load))[Symbol.asyncDispose]();
+      await run.reset(load.streams);
+      const next = await bench.claim();
+      bench.expect(next.token.runEpoch).toBeGreaterThan(run.token.runEpoch);
+    },
+  },
+  {
+    name: 'rule 10: a writer that was never closed does not block its successor',
+    async run(bench) {
+      const old = await bench.claim();
+      const load = await bench.begin(old);
+      const abandoned = await bench.open(old, load);
+      await bench.put(abandoned, load, [row(1, 'abandoned')]);
+      await abandoned.flush();
+      const next = await bench.claim();
+      await bench.fill(next, load, [row(1, 'right')]);
+      await next.publish(load, load.streams);
+      await bench.holds([text(1, 'right')]);
+      await abandoned[Symbol.asyncDispose]();
+      await bench.holds([text(1, 'right')]);
+    },
+  },
+  {
+    name: 'attach: another process of the run opens, commits and publishes, and is fenced with it',
+    async run(bench) {
+      const chief = await bench.claim();
+      const load = await bench.begin(chief);
+      const worker = await bench.attach(chief.token);
+      await bench.fill(worker, load, [row(1, 'worker')]);
+      await chief.publish(load, load.streams);
+      await bench.holds([text(1, 'worker')]);
+      await bench.claim();
+      await bench.refused(bench.open(worker, load), 'fenced');
+    },
+  },
+  {
+    name: 'rule 8: the lease shows who runs, grows when renewed, and is given back',
+    async run(bench) {
+      const run = await bench.claim();
+      const destination = await bench.destination();
+      const first = await destination.lease(bench.pipe);
+      bench.expect(first).toMatchObject({ runId: run.token.runId, released: false });
+      await run.renewLease();
+      bench.expect((await destination.lease(bench.pipe))?.beat).toBeGreaterThan(first?.beat ?? 0);
+      await run[Symbol.asyncDispose]();
+      bench.expect((await destination.lease(bench.pipe))?.released).toBe(true);
+    },
+  },
+  {
+    name: 'rule 22: another source behind the same pipe is state_lost, until it is adopted',
+    async run(bench) {
+      await bench.deliver(await bench.claim(), {}, [row(1, 'a')]);
+      await bench.refused(bench.claim({ identity: 'source-2' }), 'state_lost');
+      await (await bench.destination()).administer(bench.pipe, { type: 'adopt', sourceIdentity: 'source-2', streams: [] });
+      const run = await bench.claim({ identity: 'source-2' });
+      bench.expect(run.state.streams[bench.stream()]?.position).toBeDefined();
+    },
+  },
+  {
+    name: 'rule 22: a second pipe that writes the same target is refused',
+    async run(bench) {
+      await bench.deliver(await bench.claim(), {}, [row(1, 'a')]);
+      const other = await bench.claim({ pipe: `${bench.pipe}-other` });
+      await bench.refused(bench.deliver(other, {}, [row(2, 'b')]), 'state_lost');
+      await bench.holds([text(1, 'a')]);
+    },
+  },
+  ...(['open', 'commit', 'publish'] as const).map((when): RuleTest => ({
+    name: `rule 22: a target that was dropped with its state kept is state_lost in ${when}`,
+    needs: ['dropTarget'],
+    async run(bench) {
+      const run = await bench.claim();
+      await bench.deliver(run, {}, [row(1, 'a')]);
+      const load = await bench.begin(run);
+      const drop = async () => bench.under.dropTarget?.(bench.target(), await bench.destination());
+      if (when === 'open') await drop();
+      const attempt = async () => {
+        const session = await bench.open(run, load);
+        try {
+          await bench.put(session, load, [row(2, 'b')]);
+          if (when === 'commit') await drop();
+          await bench.commit(session, 2, { last: true });
+        } finally {
+          await session[Symbol.asyncDispose]();
+        }
+        if (when === 'publish') await drop();
+        await run.publish(load, load.streams);
+      };
+      await bench.refused(attempt(), 'state_lost');
+    },
+  })),
+];
