@@ -1,12 +1,13 @@
 import { EtlError } from '#sdk';
 import type { Format } from './contract.ts';
+import { jsonl } from './jsonl/index.ts';
 import { parquet } from './parquet/index.ts';
 
 export * from './contract.ts';
 export * from './errors.ts';
-export { parquet };
+export { jsonl, parquet };
 
-const FORMATS: readonly Format[] = [parquet];
+const FORMATS: readonly Format[] = [parquet, jsonl];
 
 /** The format of that name, as a job file says it. */
 export function formatOf(name: string): Format {

@@ -1,0 +1,5 @@
+/** Kernels of the JSON lines writer. `columns` is a table of 32 bytes a column: see as/jsonl.ts. */
+export interface JsonlKernels {
+  /** Writes rows as lines while they fit; returns the end, and leaves the next row (int32) at `state`. */
+  jlRows(columns: number, count: number, from: number, to: number, out: number, limit: number, state: number): number;
+}
