@@ -102,7 +102,7 @@ export const duckdbDialect: SqlDialect = {
     const type = stageTypeOf(field.type);
     return { type, cast: (expression, to) => (canonicalType(to) === type ? expression : `cast(${expression} as ${to})`) };
   },
-  createTemporary: (table, columns) => `create temporary table ${quoteName(table)} (${columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')})`,
+  createTemporary: (table, columns) => `create temporary table if not exists ${quoteName(table)} (${columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')})`,
   rowId: 'rowid',
   overflows: (expression, from, to) => (widensType(from, to) ? undefined : `${expression} is not null and try_cast(${expression} as ${to}) is null`),
   nowText: "strftime(now() at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')",
