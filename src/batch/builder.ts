@@ -23,11 +23,16 @@ export function batchOf(stream: string, schema: Schema, rows: readonly RowInput[
   }
 }
 
+/** A column may be called `valueOf`: only what the object itself has counts. */
+function memberOf(object: Readonly<Record<string, Value>> | null | undefined, name: string): Value {
+  return object && Object.hasOwn(object, name) ? object[name] ?? null : null;
+}
+
 type Source = (row: RowInput) => Readonly<Record<string, Value>> | null | undefined;
 
 function partsOf(stream: string, schema: Schema, rows: readonly RowInput[], arena: Arena) {
   const vectorsOf = (fields: readonly Field[], source: Source): Vector[] => fields.map((field) =>
-    vectorOf(field.type, rows.map((row) => source(row)?.[field.name] ?? null), arena, { stream, column: field.name }));
+    vectorOf(field.type, rows.map((row) => memberOf(source(row), field.name)), arena, { stream, column: field.name }));
   const keyFields = schema.key.flatMap((name) => schema.fields.filter((field) => field.name === name));
   return {
     columns: vectorsOf(schema.fields, (row) => row.values),
@@ -134,7 +139,7 @@ function buildStruct(type: LogicalType, values: readonly Value[], arena: Arena, 
     return isObject(value) ? value : refuse(type, value, i, place);
   });
   const children = type.fields.map((field) =>
-    vectorOf(field.type, objects.map((object) => object[field.name] ?? null), arena, { ...place, column: `${place.column}.${field.name}` }));
+    vectorOf(field.type, objects.map((object) => memberOf(object, field.name)), arena, { ...place, column: `${place.column}.${field.name}` }));
   return { type, length: values.length, validity: undefined, data: new Uint8Array(0), offsets: undefined, children };
 }
 

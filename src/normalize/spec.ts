@@ -58,6 +58,8 @@ export interface NormalizeSpec {
   readonly contract: { readonly columns: ContractColumns; readonly types: 'widen' | 'freeze' | 'discard_row' };
   /** Columns known when the contract was frozen; undefined: those of the first schema seen. */
   readonly knownColumns?: readonly string[];
+  /** Types that the contract holds the columns to, by source name; undefined: those of the first schema seen. */
+  readonly knownTypes?: Readonly<Record<string, LogicalType>>;
   readonly checks: readonly RowCheck[];
   readonly badRows: 'quarantine' | 'fail';
   /** NUL, invalid UTF-8, lone surrogates in text. Counted whatever it is. */

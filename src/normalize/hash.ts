@@ -1,0 +1,74 @@
+import { createHmac, hkdfSync } from 'node:crypto';
+import { Arena, canonicalText, isInteger, toTextVector, valueOfText, vectorOf, type LogicalType, type Vector } from '../batch/index.ts';
+import type { Changed } from './cast.ts';
+import type { HashKey, HashRule } from './spec.ts';
+import { mapTexts } from './texts.ts';
+
+const SALT = 'etl/hash/v1';
+
+/** The key of one domain: values of two domains can't be linked, even by who sees both. */
+export function domainKey(key: HashKey, domain: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', key.master, SALT, domain, 32));
+}
+
+/** One letter that stands before the canonical text: the same for all integers, so that a wider column keeps its hashes. */
+export function typeTag(type: LogicalType): string {
+  if (isInteger(type.kind)) return 'i';
+  switch (type.kind) {
+    case 'bool': return 'b';
+    case 'float32': case 'float64': return 'f';
+    case 'decimal': case 'number': return 'n';
+    case 'bytes': return 'x';
+    case 'uuid': return 'u';
+    case 'date': return 'd';
+    case 'time': return 'c';
+    case 'timestamp': return 't';
+    case 'timestamptz': return 'z';
+    case 'interval': return 'v';
+    case 'json': return 'j';
+    case 'list': return 'l';
+    case 'struct': return 'o';
+    default: return 's';
+  }
+}
+
+/** The form of a text that its hash is made of, or null when it has none. */
+export function normalForm(text: string, normalizer: HashRule['normalizer']): string | null {
+  if (normalizer === 'email') return text.trim().normalize('NFKC').toLowerCase();
+  return normalizer === 'phone' ? phoneNumber(text) : text;
+}
+
+/** E.164: `+` and 8 to 15 digits. A number without its country's code could be anybody's. */
+function phoneNumber(text: string): string | null {
+  const digits = text.normalize('NFKC').trim().replace(/^00/, '+').replace(/\(0\)/, '').replace(/[\s().\-/\u2010-\u2015\u00a0]/g, '');
+  return /^\+[1-9]\d{7,14}$/.test(digits) ? digits : null;
+}
+
+/** The hash of one canonical text: what `etl hash` prints, and what the column holds. Null: it is no value of the type, or has no normal form. */
+export function hashValue(rule: HashRule & { readonly domain: string }, text: string, type: LogicalType): string | null {
+  const canonical = canonicalOf(text, type);
+  const normal = canonical === null ? null : normalForm(canonical, rule.normalizer);
+  return normal === null ? null : createHmac('sha256', domainKey(rule.key, rule.domain)).update(typeTag(type) + normal).digest('hex');
+}
+
+/** `007` is the integer 7, and only that is hashed; null: the text is no value of the type. */
+function canonicalOf(text: string, type: LogicalType): string | null {
+  const value = valueOfText(type, text);
+  if (value === undefined) return type.kind === 'list' || type.kind === 'struct' ? text : null;
+  const arena = new Arena();
+  try {
+    return canonicalText(vectorOf(type, [value], arena), 0);
+  } finally {
+    arena.release();
+  }
+}
+
+/** Hashes a column; made once per column, since the key's derivation is not free. */
+export function createHasher(rule: HashRule, domain: string, type: LogicalType): (vector: Vector, arena: Arena) => Changed {
+  const key = domainKey(rule.key, domain);
+  const tag = typeTag(type);
+  return (vector, arena) => mapTexts(toTextVector(vector, arena), (text) => {
+    const normal = normalForm(text, rule.normalizer);
+    return normal === null ? null : createHmac('sha256', key).update(tag + normal).digest('hex');
+  }, { kind: 'text', maxLength: 64 }, arena);
+}
