@@ -1,8 +1,10 @@
 import { EtlError, type ErrorKind, type ErrorTexts } from '#sdk';
+import { formatErrors } from '../_shared/formats/errors.ts';
 import { logErrors } from '../_shared/commit-log/errors.ts';
 
 export const errors: ErrorTexts = {
   ...logErrors,
+  ...formatErrors,
   'ETL-FILE-001': { title: 'The disk is full', text: 'No space (or quota) is left under the folder. Nothing of the running commit is visible, the tables are as they were. Free some space and run again: the run goes on from the last commit.' },
   'ETL-FILE-002': { title: 'The folder can not be written', text: 'The process may not write there, or the file system is mounted read-only. Check the owner and the mode of the folder.' },
   'ETL-FILE-003': { title: 'Too many open files', text: 'The limit of open files of the process or the machine is reached. Raise it (`ulimit -n`) or lower limits.concurrency.' },
@@ -15,7 +17,6 @@ export const errors: ErrorTexts = {
   'ETL-FILE-014': { title: 'A write mode that files can not do', text: 'Plain files take append and replace. For merge or scd2 use a database, such as duckdb or postgres.' },
   'ETL-FILE-015': { title: 'The name of a table is too long for the file system', text: 'A folder name may have 255 bytes after escaping. Give the table a shorter name.' },
   'ETL-FILE-016': { title: 'The session is over', text: 'A commit of this session failed or was fenced; it takes nothing more. The split is opened again.' },
-  'ETL-FILE-020': { title: 'A value that the source did not send', text: 'The change log left an unchanged value out (TOAST), and an append log has no row to take it from. Set REPLICA IDENTITY FULL at the source, or `unavailable: { placeholder: … }` for the stream.' },
 };
 
 const ERRNO: Readonly<Record<string, readonly [code: string, kind: ErrorKind, what: string]>> = {

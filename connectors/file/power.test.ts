@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Run } from '#sdk';
+import type { Position, Run } from '#sdk';
 import { PIPE, at, commit, destinationOn, load, open, owner, target, visibleIds } from '../../test/helpers/file-world.ts';
 import { Dead, VolatileDisk } from '../../test/helpers/volatile-disk.ts';
 import { pipeFolder } from './layout.ts';
@@ -32,9 +32,11 @@ async function appendRun(disk: Disk, told: Told, seed: number): Promise<void> {
   told.published = true;
 }
 
+const placeOf = (position: Position | undefined): number => Number(position?.['at'] ?? 0);
+
 async function appendRest(run: Run, told: Told): Promise<void> {
   const session = await open(run, append);
-  let place = Number(session.committed?.position['at'] ?? 0);
+  let place = placeOf(session.committed?.position);
   told.position = Math.max(told.position, place);
   while (place < 2) {
     place++;
@@ -87,7 +89,7 @@ async function mustHold(disk: Disk, told: Told, what: string): Promise<void> {
   const state = await destinationOn(disk, '/lake', 900).state(PIPE);
   const stream = state.streams[STREAM];
   const split = state.loads[0]?.splits['s1'];
-  const position = stream?.position ? 2 : Number(split?.position?.['at'] ?? 0);
+  const position = stream?.position ? 2 : placeOf(split?.position);
   if (told.position > position) throw new Error(`acknowledged ${told.position}, the log says ${position}; ${what}`);
   const early = (await visibleIds(disk, FOLDER)).filter((id) => id > position);
   if (early.length > 0) throw new Error(`visible and not committed: ${early.join()}; ${what}`);

@@ -57,7 +57,7 @@ export class FileRun implements Run {
       if (known !== undefined && (await incarnationOf(this.pipe, tableOf(target))) !== known) throw targetLost(tableOf(target));
       await settleTable(this.pipe, tableOf(target));
     }
-    return new FileSession(this.pipe, { run: this.token.runEpoch, load, split, opened: intent.opened });
+    return new FileSession(this.pipe, { run: this.token.runEpoch, runId: this.token.runId, load, split, opened: intent.opened });
   }
 
   async publish(load: Load, streams: readonly string[]): Promise<'published' | 'already'> {

@@ -5,6 +5,7 @@ import { streamOf } from '../_shared/commit-log/fold.ts';
 import { commitIntent, type Opened } from '../_shared/commit-log/intents.ts';
 import type { CommitBody, Incarnation, LogFile } from '../_shared/commit-log/records.ts';
 import { fileTargetOptions, type FileTargetOptions } from './config.ts';
+import { fileBatch, fileSchema, truncateRow, type FileColumns } from './columns.ts';
 import { DataFile } from './data-file.ts';
 import { sessionOver, targetLost } from './errors.ts';
 import { bindTable, incarnationOf, settleTable, showFiles } from './folder.ts';
@@ -15,6 +16,7 @@ import { knownIncarnation } from './run.ts';
 
 export interface SessionWork {
   readonly run: number;
+  readonly runId: string;
   readonly load: Load;
   readonly split: Split;
   readonly opened: Opened;
@@ -25,7 +27,11 @@ interface Outlet {
   readonly target: Target;
   readonly table: string;
   readonly options: FileTargetOptions;
+  readonly columns: FileColumns;
   incarnation: string;
+  /** As the stream sent it. */
+  sent: Schema;
+  /** With our own columns: what the files hold. */
   schema: Schema;
   generation: string | undefined;
   file: DataFile | undefined;
@@ -58,7 +64,7 @@ export class FileSession implements Session {
       case 'schema': return this.acceptSchema(message.target, message.schema);
       case 'batch': return this.acceptBatch(message.target, message.batch);
       case 'rebuild': return this.acceptRebuild(message.target, message.generation);
-      case 'truncate': return; // an append log keeps every row that was there: nothing to write
+      case 'truncate': return this.acceptTruncate(message.target);
     }
   }
 
@@ -67,17 +73,23 @@ export class FileSession implements Session {
     const table = tableOf(target);
     const key = `${target.stream}\0${table}`;
     const seen = this.outlets.get(key);
-    if (seen && JSON.stringify(seen.schema) === JSON.stringify(schema)) return;
+    if (seen && JSON.stringify(seen.sent) === JSON.stringify(schema)) return;
     if (seen) {
       await this.finishFile(seen); // the next file has the new columns
-      seen.schema = schema;
+      seen.sent = schema;
+      seen.schema = fileSchema(seen.columns, schema);
       this.changes.push(`${table}: columns ${schema.fields.map((field) => field.name).join(', ')}`);
       return;
     }
     const known = knownIncarnation(this.pipe.log.fold, this.work.load, target);
     const incarnation = await bindTable(this.pipe, { target, known });
     if (known === undefined) this.changes.push(`folder ${table}`);
-    this.outlets.set(key, { target, table, options: fileTargetOptions.parse(target.options), incarnation, schema, generation: undefined, file: undefined });
+    const { load, runId } = this.work;
+    const columns: FileColumns = { target, runId, changes: load.kind === 'live' && target.write === 'append', nowMs: this.pipe.place.ports.clock.now() };
+    this.outlets.set(key, {
+      target, table, columns, incarnation, options: fileTargetOptions.parse(target.options),
+      sent: schema, schema: fileSchema(columns, schema), generation: undefined, file: undefined,
+    });
   }
 
   private outlet(target: Target): Outlet {
@@ -92,16 +104,27 @@ export class FileSession implements Session {
       this.assertOpen();
       const outlet = this.outlet(target);
       const format = await this.pipe.place.formatOf(outlet.options.format);
+      batch = fileBatch(outlet.columns, batch, outlet.schema);
       const checked = withoutRejected(batch, format.check(batch, outlet.options));
       batch = checked.batch;
       this.rejected.push(...checked.rejections);
-      if (batch.length === 0) return;
-      outlet.file ??= await this.newFile(outlet);
-      await outlet.file.accept(batch);
-      if (outlet.file.bytesWritten >= outlet.options.rollBytes) await this.finishFile(outlet);
+      await this.write(outlet, batch);
     } finally {
       batch.release();
     }
+  }
+
+  private async acceptTruncate(target: Target): Promise<void> {
+    this.assertOpen();
+    const outlet = this.outlet(target);
+    if (outlet.columns.changes) await this.write(outlet, truncateRow(outlet.columns, target.stream, outlet.schema));
+  }
+
+  private async write(outlet: Outlet, batch: Batch): Promise<void> {
+    if (batch.length === 0) return;
+    outlet.file ??= await this.newFile(outlet);
+    await outlet.file.accept(batch);
+    if (outlet.file.bytesWritten >= outlet.options.rollBytes) await this.finishFile(outlet);
   }
 
   private async acceptRebuild(target: Target, generation: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { JobState, JsonObject, Load, LoadId, Position, SplitState, StreamState } from '#sdk';
+import type { JobState, JsonObject, Load, LoadId, Owner, Position, SplitState, StreamState } from '#sdk';
 import type { CommitBody, Incarnation, LogFile, LogRecord, QuarantineFile } from './records.ts';
 
 /** A split as the records say it is. */
@@ -65,29 +65,30 @@ export function applyRecord(fold: Fold, record: LogRecord): void {
   fold.log ||= record.nonce;
   const { body } = record;
   switch (body.type) {
-    case 'claim':
-      Object.assign(fold, { run: record.run, runId: body.owner.runId, owner: body.owner.job });
-      fold.sourceIdentity ??= body.owner.sourceIdentity;
-      fold.ended.clear();
-      return;
+    case 'claim': return claim(fold, record.run, body.owner);
     case 'begin': return begin(fold, body.load);
-    case 'open': {
-      const split = splitOf(fold, body.load, body.split);
-      if (split) Object.assign(split, { epoch: body.epoch, revision: 0 });
-      return;
-    }
+    case 'open': return open(fold, body);
     case 'commit': return commit(fold, body);
     case 'publish': return publish(fold, body, record.at);
     case 'reset': return reset(fold, body.streams, body.to);
     case 'adopt':
       fold.run = record.run;
-      if (body.sourceIdentity !== undefined) fold.sourceIdentity = body.sourceIdentity;
-      return adopt(fold, body.streams, body.incarnations);
+      return adopt(fold, body);
     case 'import':
       fold.run = record.run;
-      reset(fold, Object.keys(body.positions), {});
-      for (const [name, position] of Object.entries(body.positions)) setPosition(streamOf(fold, name), position ?? undefined);
+      return importPositions(fold, body.positions);
   }
+}
+
+function claim(fold: Fold, run: number, owner: Owner): void {
+  Object.assign(fold, { run, runId: owner.runId, owner: owner.job });
+  fold.sourceIdentity ??= owner.sourceIdentity;
+  fold.ended.clear(); // what their sessions left is dead by its lower run epoch
+}
+
+function open(fold: Fold, body: { load: LoadId; split: string; epoch: number }): void {
+  const split = splitOf(fold, body.load, body.split);
+  if (split) Object.assign(split, { epoch: body.epoch, revision: 0 });
 }
 
 function splitOf(fold: Fold, load: LoadId, split: string): FoldedSplit | undefined {
@@ -213,9 +214,16 @@ function reset(fold: Fold, streams: readonly string[], to: Readonly<Record<strin
   }
 }
 
+function importPositions(fold: Fold, positions: Readonly<Record<string, Position | null>>): void {
+  reset(fold, Object.keys(positions), {});
+  for (const [name, position] of Object.entries(positions)) setPosition(streamOf(fold, name), position ?? undefined);
+}
+
 /** Targets bear other ids now than the state names: what is not there any more is no longer listed. */
-function adopt(fold: Fold, streams: readonly string[], now: readonly Incarnation[]): void {
-  for (const name of streams) {
+function adopt(fold: Fold, body: { sourceIdentity?: string; streams: readonly string[]; incarnations: readonly Incarnation[] }): void {
+  const now = body.incarnations;
+  if (body.sourceIdentity !== undefined) fold.sourceIdentity = body.sourceIdentity;
+  for (const name of body.streams) {
     const stream = streamOf(fold, name);
     for (const [table, id] of stream.incarnations) {
       if (now.some((one) => one.stream === name && one.table === table && one.id === id)) continue;
