@@ -15,3 +15,4 @@ export * from './memory-destination.ts';
 export { testingErrors } from './errors.ts';
 export * from './drive.ts';
 export * from './acceptance/destination.ts';
+export * from './acceptance/source.ts';
