@@ -1,0 +1,143 @@
+import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { resolve } from 'node:path';
+import pg from 'pg';
+import { EtlError } from '#sdk';
+import type { ConnectionConfig } from './config.ts';
+import { classify } from './errors.ts';
+import { CopySocket } from './source/socket.ts';
+
+/** Where and as whom, with the URL taken apart. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly database: string;
+  readonly ssl: false | { readonly ca: string | undefined; readonly rejectUnauthorized: true };
+}
+
+export interface Connection extends AsyncDisposable {
+  readonly client: pg.Client;
+  readonly processId: number;
+  /** The bytes of the connection, for who reads a COPY itself. Only while no query of `client` runs. */
+  readonly wire: CopySocket;
+  /** Rows of one statement; its errors are typed. */
+  query<R extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<R[]>;
+  /** The columns that a query would give. */
+  describe(sql: string): Promise<readonly { readonly name: string; readonly typeOid: number; readonly typmod: number }[]>;
+  /** Ends it at once, whatever runs. */
+  destroy(): void;
+}
+
+export type SessionSettings = Readonly<Record<string, string>>;
+
+/** What every session of ours holds fast, so that no server's or role's default changes a value's text. */
+const PINNED: SessionSettings = {
+  TimeZone: 'UTC', DateStyle: 'ISO, MDY', IntervalStyle: 'iso_8601', extra_float_digits: '1', bytea_output: 'hex', client_encoding: 'UTF8',
+  standard_conforming_strings: 'on', xmloption: 'content', lc_monetary: 'C',
+};
+
+function isLocal(host: string): boolean {
+  return host.startsWith('/') || host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+interface UrlParts { host?: string; port?: number; user?: string; password?: string; database?: string; sslmode?: string; ca?: string }
+
+function partsOf(text: string): UrlParts {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new EtlError({ kind: 'config', code: 'ETL-PG-009', message: 'The connection\'s url is not a URL.' });
+  }
+  const host = url.searchParams.get('host') ?? decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '');
+  return {
+    ...(host ? { host } : {}),
+    ...(url.port ? { port: Number(url.port) } : {}),
+    ...(url.username ? { user: decodeURIComponent(url.username) } : {}),
+    ...(url.password ? { password: decodeURIComponent(url.password) } : {}),
+    ...(url.pathname.length > 1 ? { database: decodeURIComponent(url.pathname.slice(1)) } : {}),
+    ...(url.searchParams.get('sslmode') ? { sslmode: url.searchParams.get('sslmode') ?? '' } : {}),
+    ...(url.searchParams.get('sslrootcert') ? { ca: url.searchParams.get('sslrootcert') ?? '' } : {}),
+  };
+}
+
+/** The parts of a connection, with TLS decided: verified, or plain where that is written or the server is on this machine. */
+export function endpointOf(config: ConnectionConfig, directory: string): Endpoint {
+  const url = config.url === undefined ? {} : partsOf(config.url);
+  const host = config.host ?? url.host ?? 'localhost';
+  const user = config.user ?? url.user;
+  if (user === undefined) throw new EtlError({ kind: 'config', code: 'ETL-PG-009', message: 'The connection names no user.' });
+  const mode = config.sslmode ?? url.sslmode ?? (isLocal(host) ? 'disable' : 'verify-full');
+  if (mode !== 'verify-full' && mode !== 'disable') {
+    throw new EtlError({
+      kind: 'config', code: 'ETL-PG-003', message: `sslmode ${mode} does not verify the server.`, hint: 'Use verify-full, with `ca` for an authority of your own, or disable.',
+    });
+  }
+  const ca = config.ca ?? url.ca;
+  return {
+    host, user, port: config.port ?? url.port ?? 5432, password: config.password ?? url.password, database: config.database ?? url.database ?? user,
+    ssl: mode === 'disable' ? false : { ca: ca === undefined ? undefined : readFileSync(resolve(directory, ca), 'utf8'), rejectUnauthorized: true },
+  };
+}
+
+/** The stream below a client: `pg` replaces it when TLS begins, and its types do not name it. */
+function streamOf(client: pg.Client): Duplex {
+  return (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream;
+}
+
+function sessionOptions(settings: SessionSettings): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll('\\', '\\\\').replaceAll(' ', '\\ ')}`)
+    .join(' ');
+}
+
+/** An authenticated session with our settings. `settings` go on top of the pinned ones. */
+export async function connect(config: ConnectionConfig, directory: string, settings: SessionSettings = {}): Promise<Connection> {
+  const endpoint = endpointOf(config, directory);
+  const plain = endpoint.ssl ? undefined : CopySocket.plain();
+  const client = new pg.Client({
+    host: endpoint.host, port: endpoint.port, user: endpoint.user, password: endpoint.password ?? '', database: endpoint.database,
+    ssl: endpoint.ssl === false ? false : { rejectUnauthorized: true, ...(endpoint.ssl.ca === undefined ? {} : { ca: endpoint.ssl.ca }) },
+    application_name: config.application_name, connectionTimeoutMillis: config.connect_timeout_ms,
+    options: sessionOptions({ ...PINNED, statement_timeout: String(config.statement_timeout_ms), ...settings }),
+    stream: () => plain?.socket ?? new Socket(),
+  });
+  let broken: Error | undefined;
+  client.on('error', (error) => (broken ??= error));
+  try {
+    await client.connect();
+  } catch (error) {
+    throw classify(error) ?? error;
+  }
+  const wire = plain ?? CopySocket.over(streamOf(client));
+  return {
+    client, wire, processId: processIdOf(client),
+    async query<R extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<R[]> {
+      try {
+        return (await client.query<R>(sql, [...values])).rows;
+      } catch (error) {
+        throw classify(broken ?? error) ?? error;
+      }
+    },
+    async describe(sql) {
+      try {
+        const result = await client.query({ text: sql, queryMode: 'extended' } as pg.QueryConfig);
+        return result.fields.map((field) => ({ name: field.name, typeOid: field.dataTypeID, typmod: field.dataTypeModifier }));
+      } catch (error) {
+        throw classify(broken ?? error) ?? error;
+      }
+    },
+    destroy: () => wire.destroy(),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.race([client.end(), wire.closed]).catch(() => undefined);
+    },
+  };
+}
+
+function processIdOf(client: pg.Client): number {
+  const id: unknown = 'processID' in client ? client.processID : undefined;
+  return typeof id === 'number' ? id : 0;
+}

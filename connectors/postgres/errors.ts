@@ -1,0 +1,61 @@
+import { EtlError, type ErrorTexts } from '#sdk';
+
+export const errors: ErrorTexts = {
+  'ETL-PG-001': { title: 'The server can not be reached', text: 'No connection to the Postgres server came about, or it broke. The run stops resumable; check host, port and network.' },
+  'ETL-PG-002': { title: 'The server refused the login', text: 'User, password, database or pg_hba.conf do not fit. Check the connection\'s user and password.' },
+  'ETL-PG-003': { title: 'TLS is required', text: 'The server is not on this machine and the connection says neither how to verify it nor `sslmode: disable`. Give `ca`, or write `sslmode: disable` if the network is trusted.' },
+  'ETL-PG-004': { title: 'A right is missing', text: 'The role may not read what the job names. Grant it: the hint holds the statement.' },
+  'ETL-PG-005': { title: 'A table or column does not exist', text: 'The stream\'s table, one of its columns, or something that its query names is not there (any more).' },
+  'ETL-PG-006': { title: 'The server sent what it can not have sent', text: 'A COPY stream was cut, damaged or of another shape than planned. Nothing of the damaged row was used. Try again; if it stays, report it.' },
+  'ETL-PG-007': { title: 'A row is too large', text: 'One row is larger than `max_row_bytes`. Raise it, or leave the large column out.' },
+  'ETL-PG-008': { title: 'A query failed', text: 'The server answered a statement with an error, which the message repeats.' },
+  'ETL-PG-009': { title: 'The connection\'s settings do not fit together', text: 'Give either `url`, or host, port, user, password and database.' },
+  'ETL-PG-020': { title: 'A value does not fit its column\'s type', text: 'NaN or an infinity in a numeric(p, s), an instant past the year 294246. Read the column as text, or as number, to move it as it is.' },
+  'ETL-PG-021': { title: 'An array is not a list', text: 'The array has several dimensions, or its first index is not 1. Read the column as text to move it as it is.' },
+  'ETL-PG-030': { title: 'The column can not be a cursor', text: 'A cursor needs a type with one order that only grows: integers, numeric, date, timestamp, timestamptz, text, uuid.' },
+  'ETL-PG-031': { title: 'Rows have no cursor', text: 'The cursor column is NULL in some rows, which an incremental pass would never read. Set `cursor.nulls` to `reload` or `skip_reported`, or mend the rows.' },
+  'ETL-PG-032': { title: 'The cursor went backwards', text: 'The server\'s clock or largest cursor lies below the stored position: a restored database, or a clock that was set back. Nothing was read. Compare both values; a full refresh begins anew.' },
+  'ETL-PG-033': { title: 'The cursor is another column or type than before', text: 'The stored position was made with another cursor. A full refresh begins anew.' },
+  'ETL-PG-034': { title: 'Lookback with append', text: 'A lookback reads rows again; append would write them twice. Use merge, or no lookback.' },
+  'ETL-PG-035': { title: 'Transactions stayed open', text: 'An integer cursor is complete only when the transactions that were open at its greatest value have ended; one did not within `cursor.max_wait`.' },
+  'ETL-PG-036': { title: 'The server does not do this', text: 'The Postgres source offers the sync modes full and incremental.' },
+  'ETL-PG-037': { title: 'The stored position is of another version', text: 'A newer version of this program wrote the position. Use that version, or a full refresh.' },
+};
+
+interface ServerError { readonly code: string; readonly message: string; readonly detail?: string; readonly hint?: string }
+
+function isServerError(error: unknown): error is ServerError {
+  return error instanceof Error && 'severity' in error && 'code' in error && typeof error.code === 'string';
+}
+
+const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT']);
+
+/** An error of `pg`, of the socket or of the server; undefined: not one of these. */
+export function classify(error: unknown): EtlError | undefined {
+  if (error instanceof EtlError) return error;
+  if (!(error instanceof Error)) return undefined;
+  if (isServerError(error)) return classifyServer(error);
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (code.startsWith('ERR_TLS') || code.includes('CERT') || code.includes('ISSUER')) {
+    return new EtlError({ kind: 'auth', code: 'ETL-PG-003', message: `The server's certificate was not accepted: ${error.message}`, hint: 'Give the authority\'s certificate as `ca`.', cause: error });
+  }
+  if (NETWORK.has(code) || /terminated|timeout expired|not queryable|closed/i.test(error.message)) {
+    return new EtlError({ kind: 'transient', code: 'ETL-PG-001', message: `The connection to Postgres failed: ${error.message || code}`, cause: error });
+  }
+  if (/SASL|password|SSL connections/i.test(error.message)) {
+    return new EtlError({ kind: 'auth', code: 'ETL-PG-002', message: error.message, cause: error });
+  }
+  return undefined;
+}
+
+const TRANSIENT_CLASSES = new Set(['08', '40', '53', '55', '57', '58']);
+
+function classifyServer(error: ServerError): EtlError {
+  const text = [error.message, error.detail].filter(Boolean).join(' ');
+  const init = { message: `Postgres: ${text} (${error.code})`, cause: error, ...(error.hint ? { hint: error.hint } : {}) };
+  if (error.code.startsWith('28') || error.code === '3D000') return new EtlError({ ...init, kind: 'auth', code: 'ETL-PG-002' });
+  if (error.code === '42501') return new EtlError({ ...init, kind: 'auth', code: 'ETL-PG-004' });
+  if (error.code === '42P01' || error.code === '42703' || error.code === '3F000') return new EtlError({ ...init, kind: 'not_found', code: 'ETL-PG-005' });
+  if (TRANSIENT_CLASSES.has(error.code.slice(0, 2))) return new EtlError({ ...init, kind: 'transient', code: 'ETL-PG-001' });
+  return new EtlError({ ...init, kind: 'data', code: 'ETL-PG-008' });
+}

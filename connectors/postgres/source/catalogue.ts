@@ -1,0 +1,136 @@
+import type { Schema } from '#batch';
+import { EtlError, type StreamInfo } from '#sdk';
+import type { Connection } from '../connection.ts';
+import { quoteName } from '../quoting.ts';
+import { cursorKind, readColumn, type PgColumn, type PgType, type PgTypes } from '../types.ts';
+
+/** Something that rows are read from. */
+export interface Relation {
+  readonly stream: string;
+  readonly kind: StreamInfo['kind'];
+  /** What stands after FROM. */
+  readonly from: string;
+  /** Rows lie in this one file: ctid ranges cover it. */
+  readonly hasCtid: boolean;
+  readonly columns: readonly PgColumn[];
+  readonly types: PgTypes;
+  /** Primary key, or a unique index whose columns are all NOT NULL. */
+  readonly key: readonly string[];
+  /** First columns of its indexes. */
+  readonly indexed: readonly string[];
+  readonly estimatedRows: number | undefined;
+  readonly bytes: number | undefined;
+}
+
+interface RelationRow { oid: number; schema: string; name: string; kind: string; tuples: number; bytes: string; subclass: boolean }
+interface ColumnRow { relation: number; name: string; type: number; typmod: number; notnull: boolean; typename: string }
+interface IndexRow { relation: number; primary: boolean; usable: boolean; columns: string[] }
+
+const RELATIONS = `
+  SELECT c.oid::int8::text::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.reltuples::float8 AS tuples,
+    CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END::text AS bytes, c.relhassubclass AS subclass
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'`;
+
+const COLUMNS = `
+  SELECT a.attrelid::int8::text::float8 AS relation, a.attname AS name, a.atttypid::int8::text::float8 AS type, a.atttypmod AS typmod, a.attnotnull AS notnull,
+    pg_catalog.format_type(a.atttypid, a.atttypmod) AS typename
+  FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum`;
+
+const INDEXES = `
+  SELECT i.indrelid::int8::text::float8 AS relation, i.indisprimary AS primary,
+    i.indisunique AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AND bool_and(coalesce(a.attnotnull, false)) AS usable,
+    array_agg(a.attname::text ORDER BY k.place) AS columns
+  FROM pg_catalog.pg_index i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+  WHERE i.indrelid = ANY($1::oid[]) AND i.indisvalid AND k.place <= i.indnkeyatts GROUP BY i.indexrelid, i.indrelid, i.indisprimary, i.indisunique, i.indimmediate, i.indpred, i.indexprs
+  ORDER BY i.indisprimary DESC, i.indexrelid`;
+
+const TYPES = `
+  SELECT t.oid::int8::text::float8 AS oid, n.nspname AS schema, t.typname AS name, t.typtype::text AS type, t.typbasetype::int8::text::float8 AS "baseOid", t.typtypmod AS "baseTypmod",
+    CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END::int8::text::float8 AS "elementOid"
+  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = ANY($1::oid[])`;
+
+/** The types of these columns, with what they are made of. */
+async function loadTypes(connection: Connection, oids: readonly number[]): Promise<PgTypes> {
+  const types = new Map<number, PgType>();
+  let wanted = [...new Set(oids)];
+  while (wanted.length > 0) {
+    const rows = await connection.query<PgType>(TYPES, [wanted]);
+    for (const row of rows) types.set(row.oid, row);
+    wanted = [...new Set(rows.flatMap((row) => [row.baseOid, row.elementOid]))].filter((oid) => oid > 0 && !types.has(oid));
+  }
+  return types;
+}
+
+const KINDS: Readonly<Record<string, StreamInfo['kind']>> = { r: 'table', f: 'table', p: 'partitioned', v: 'view', m: 'view' };
+
+function keyOf(indexes: readonly IndexRow[]): readonly string[] {
+  return (indexes.find((index) => index.primary) ?? indexes.find((index) => index.usable))?.columns ?? [];
+}
+
+function byRelation<T extends { readonly relation: number }>(rows: readonly T[]): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const row of rows) {
+    const group = groups.get(row.relation);
+    if (group) group.push(row);
+    else groups.set(row.relation, [row]);
+  }
+  return groups;
+}
+
+/** Tables, views, materialised views and partitioned parents; only those named, if names are given. */
+export async function loadRelations(connection: Connection, streams?: readonly string[]): Promise<readonly Relation[]> {
+  const filter = streams ? ` AND (n.nspname || '.' || c.relname) = ANY($1::text[])` : '';
+  const relations = await connection.query<RelationRow>(`${RELATIONS}${filter} ORDER BY n.nspname, c.relname`, streams ? [streams] : []);
+  const oids = relations.map((relation) => relation.oid);
+  const columns = await connection.query<ColumnRow>(COLUMNS, [oids]);
+  const indexes = await connection.query<IndexRow>(INDEXES, [oids]);
+  const types = await loadTypes(connection, columns.map((column) => column.type));
+  const columnsOf = byRelation(columns);
+  const indexesOf = byRelation(indexes);
+  return relations.map((relation) => {
+    const own = indexesOf.get(relation.oid) ?? [];
+    return {
+      stream: `${relation.schema}.${relation.name}`, kind: KINDS[relation.kind] ?? 'table', from: quoteName(relation.schema, relation.name),
+      hasCtid: (relation.kind === 'r' || relation.kind === 'm') && !relation.subclass, types, key: keyOf(own),
+      columns: (columnsOf.get(relation.oid) ?? []).map((column) => ({
+        name: column.name, typeOid: column.type, typmod: column.typmod, notNull: column.notnull, typeName: column.typename,
+      })),
+      indexed: own.flatMap((index) => index.columns.slice(0, 1)),
+      estimatedRows: relation.tuples < 0 ? undefined : relation.tuples,
+      bytes: relation.kind === 'r' || relation.kind === 'm' ? Number(relation.bytes) : undefined,
+    };
+  });
+}
+
+/** A query of the user's, described by the server without running it for rows. */
+export async function describeQuery(connection: Connection, stream: string, sql: string): Promise<Relation> {
+  const from = `(${sql.trim().replace(/;\s*$/, '')}\n) AS query`;
+  const columns = await connection.describe(`SELECT * FROM ${from} LIMIT 0`);
+  const types = await loadTypes(connection, columns.map((column) => column.typeOid));
+  return {
+    stream, kind: 'query', from, hasCtid: false, types, key: [], indexed: [], estimatedRows: undefined, bytes: undefined,
+    columns: columns.map((column) => ({ ...column, notNull: false, typeName: types.get(column.typeOid)?.name ?? 'unknown' })),
+  };
+}
+
+export function schemaOf(relation: Relation): Schema {
+  return { fields: relation.columns.map((column) => readColumn(column, relation.types, false).field), key: relation.key };
+}
+
+export function streamInfo(relation: Relation): StreamInfo {
+  const usable = relation.columns.filter((column) => cursorKind(relation.types.get(column.typeOid)) !== undefined);
+  const cursors = usable.map((column) => column.name).sort((a, b) => Number(relation.indexed.includes(b)) - Number(relation.indexed.includes(a)));
+  return {
+    name: relation.stream, kind: relation.kind, schema: schemaOf(relation), cursors,
+    ...(relation.estimatedRows === undefined ? {} : { estimatedRows: relation.estimatedRows }),
+    ...(relation.bytes === undefined ? {} : { estimatedBytes: relation.bytes }),
+  };
+}
+
+/** The relation of a selection, or a typed error. */
+export function missing(stream: string): EtlError {
+  return new EtlError({ kind: 'not_found', code: 'ETL-PG-005', message: `There is no table or view ${stream} that this role sees.` });
+}

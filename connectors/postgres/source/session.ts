@@ -1,0 +1,60 @@
+import type { ConnectorContext } from '#sdk';
+import type { SourceConfig } from '../config.ts';
+import { connect, type Connection } from '../connection.ts';
+
+/** The source's connections: one for questions, one that holds the snapshot, and one for each read that runs. */
+export class Sessions implements AsyncDisposable {
+  private readonly config: SourceConfig;
+  private readonly context: ConnectorContext;
+  private readonly open = new Set<Connection>();
+  private control: Promise<Connection> | undefined;
+  private warm: Promise<Connection> | undefined;
+
+  constructor(config: SourceConfig, context: ConnectorContext) {
+    this.config = config;
+    this.context = context;
+  }
+
+  /** For the catalogue and for clocks. */
+  questions(): Promise<Connection> {
+    this.control ??= this.connect();
+    return this.control;
+  }
+
+  /** Begins the connection that the next `reader` will use, so that its round trips overlap with other work. */
+  prepare(): void {
+    if (this.warm) return;
+    this.warm = this.connect({ statement_timeout: '0' });
+    this.warm.catch(() => undefined);
+  }
+
+  async reader(): Promise<Connection> {
+    const { warm } = this;
+    this.warm = undefined;
+    return warm ? await warm.catch(() => this.connect({ statement_timeout: '0' })) : await this.connect({ statement_timeout: '0' });
+  }
+
+  async close(connection: Connection): Promise<void> {
+    this.open.delete(connection);
+    await connection[Symbol.asyncDispose]();
+  }
+
+  /** Backends of this process, which hold snapshots and write nothing. */
+  processIds(): readonly number[] {
+    return [...this.open].map((connection) => connection.processId);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.warm?.catch(() => undefined);
+    await this.control?.catch(() => undefined);
+    await Promise.all([...this.open].map((connection) => this.close(connection)));
+    this.control = this.warm = undefined;
+  }
+
+  private async connect(settings: Readonly<Record<string, string>> = {}): Promise<Connection> {
+    const connection = await connect(this.config, this.context.directory, { default_transaction_read_only: 'on', ...settings });
+    this.open.add(connection);
+    void connection.wire.closed.then(() => this.open.delete(connection));
+    return connection;
+  }
+}
