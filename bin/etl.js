@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+// Starts fast: the help was written at build time, so that it needs no library; everything else is loaded when it is asked for.
+import { readFileSync } from 'node:fs';
+import module from 'node:module';
+
+const argv = process.argv.slice(2);
+const wantsHelp = argv.length === 0 || argv.includes('--help') || argv.includes('-h') || argv[0] === 'help';
+const end = argv.indexOf('--');
+
+if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+  const { name, version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
+} else if (!(wantsHelp && (end < 0 || argv[0] === 'help') && help())) {
+  module.enableCompileCache?.();
+  const { main } = await import('../dist/src/cli/main.js');
+  await main(argv, import.meta.url);
+}
+
+/** Prints the help of a command from the build's list; false where there is none of that name. */
+function help() {
+  let texts;
+  try {
+    texts = JSON.parse(readFileSync(new URL('../dist/help.json', import.meta.url), 'utf8'));
+  } catch {
+    return false;
+  }
+  const words = argv.filter((word) => !word.startsWith('-') && word !== 'help');
+  for (let length = Math.min(2, words.length); length >= 0; length--) {
+    const text = texts[words.slice(0, length).join(' ')];
+    if (text === undefined || (length === 0 && words.length > 0)) continue;
+    process.stdout.on('error', () => process.exit(0));
+    process.stdout.write(text);
+    return true;
+  }
+  return false;
+}

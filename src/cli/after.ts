@@ -1,0 +1,10 @@
+import { spawn } from 'node:child_process';
+
+/** Runs the job's `after` command; what it prints goes to stderr. It is waited for, whatever happens. */
+export function runAfter(command: string, directory: string, env: Readonly<Record<string, string>>): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(command, { shell: true, cwd: directory, env: { ...process.env, ...env }, stdio: ['ignore', 2, 2] });
+    child.once('error', () => resolve(127));
+    child.once('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+  });
+}

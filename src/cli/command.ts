@@ -1,0 +1,112 @@
+import { Command, Flags } from '@oclif/core';
+import { EtlError, type SourceLocation } from '../errors/error.ts';
+import { exact } from '../observe/redact.ts';
+import { EXIT, exitOfKind } from './exit.ts';
+import { Output } from './output.ts';
+import type { Diagnostic } from '../job/diagnostics.ts';
+
+/** What a command hands back: its words for people are printed by then. */
+export interface Outcome {
+  readonly summary: string;
+  readonly result: unknown;
+  readonly exitCode?: number;
+  /** The command did not reach its end, though it has a result: a failed run. */
+  readonly error?: ErrorEnvelope;
+}
+
+export interface ErrorEnvelope {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly location?: SourceLocation;
+  readonly docs: string;
+}
+
+export const baseFlags = {
+  json: Flags.boolean({ description: 'One JSON object on stdout, everything else on stderr.', helpGroup: 'GLOBAL' }),
+  quiet: Flags.boolean({ char: 'q', description: 'Errors only.', helpGroup: 'GLOBAL' }),
+  verbose: Flags.boolean({ char: 'v', description: 'More words.', helpGroup: 'GLOBAL' }),
+  debug: Flags.boolean({ description: 'Stacks of errors.', helpGroup: 'GLOBAL', env: 'ETL_DEBUG' }),
+};
+
+/** What all commands share: one way of printing, one envelope, one mapper of exit codes. */
+export abstract class EtlCommand extends Command {
+  static override baseFlags = baseFlags;
+
+  readonly output = new Output({ env: process.env, quiet: this.#has('--quiet', '-q'), verbose: this.#has('--verbose', '-v'), json: this.#has('--json') });
+
+  abstract execute(): Promise<Outcome>;
+
+  override async run(): Promise<void> {
+    const outcome = await this.execute();
+    if (this.output.options.json) this.#envelope({ ok: (outcome.exitCode ?? 0) === EXIT.ok, summary: outcome.summary, result: outcome.result, error: outcome.error ?? null });
+    process.exitCode = outcome.exitCode ?? EXIT.ok;
+  }
+
+  protected override catch(error: unknown): Promise<void> {
+    const known = asEtlError(error, this.id ?? '');
+    printError(known, this.output);
+    if (this.#has('--debug') || (process.env['ETL_DEBUG'] ?? '') !== '') this.output.raw(`${stacks(error)}\n`);
+    if (this.output.options.json) this.#envelope({ ok: false, summary: known.message, result: null, error: envelopeOf(known) });
+    process.exitCode = exitOfKind(known.kind);
+    return Promise.resolve();
+  }
+
+  #has(...names: string[]): boolean {
+    const end = this.argv.indexOf('--');
+    return (end < 0 ? this.argv : this.argv.slice(0, end)).some((argument) => names.includes(argument));
+  }
+
+  #envelope(fields: { ok: boolean; summary: string; result: unknown; error: ErrorEnvelope | null }): void {
+    this.output.data(JSON.stringify({ command: this.id, ...fields }, exact, 2));
+  }
+}
+
+/** Of all that can be thrown: ours, oclif's parser, or a bug. */
+export function asEtlError(error: unknown, command = ''): EtlError {
+  if (error instanceof EtlError) return error;
+  if (error instanceof Error && isParserError(error)) {
+    return new EtlError({ kind: 'config', code: 'ETL-CLI-001', message: firstLines(error.message), hint: command === '' ? 'etl --help lists the commands' : `etl ${command.replaceAll(':', ' ')} --help lists its flags`, cause: error });
+  }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new EtlError({ kind: 'internal', code: 'ETL-CLI-000', message: message.split('\n', 1)[0] ?? message, hint: 'this is a bug in etl: run again with --debug and report it; running the job again is safe', cause: error });
+}
+
+function isParserError(error: Error): boolean {
+  return 'oclif' in error && !error.message.startsWith('EEXIT');
+}
+
+function firstLines(message: string): string {
+  return message.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('See more help')).join('; ');
+}
+
+export function envelopeOf(error: { readonly code: string; readonly message: string; readonly hint?: string | undefined; readonly location?: SourceLocation | undefined }): ErrorEnvelope {
+  return {
+    code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(error.location === undefined ? {} : { location: error.location }), docs: `etl explain ${error.code}`,
+  };
+}
+
+/** The cause in one line, where, what is safe now, what to do. */
+export function printError(error: Pick<EtlError, 'code' | 'message' | 'hint' | 'location' | 'configPath' | 'kind'>, output: Output, safe = safeAfter(error)): void {
+  const place = error.location ? `${error.location.file}:${error.location.line}:${error.location.column}` : undefined;
+  output.raw(`${output.paint('red', 'error')} ${output.paint('dim', error.code)} ${output.paint('bold', error.message)}\n`);
+  const where = [place, error.configPath].filter((part) => part !== undefined);
+  if (where.length > 0) output.raw(`  ${output.paint('cyan', 'where:')} ${where.join('  ')}\n`);
+  if (safe !== '') output.raw(`  ${output.paint('cyan', 'safe:')}  ${safe}\n`);
+  output.raw(`  ${output.paint('cyan', 'next:')}  ${error.hint ?? `etl explain ${error.code}`}\n`);
+  output.annotate({ severity: 'error', kind: error.kind, code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }), ...(error.location ? { location: error.location } : {}) } satisfies Diagnostic);
+}
+
+/** A command that fails before a run began has written nothing. */
+function safeAfter(error: Pick<EtlError, 'kind'>): string {
+  if (error.kind === 'config' || error.kind === 'unsupported' || error.kind === 'auth' || error.kind === 'not_found') return 'nothing was written';
+  if (error.kind === 'locked' || error.kind === 'fenced') return 'the other run goes on; this one changed nothing';
+  return 'what was committed before stays as it is';
+}
+
+function stacks(error: unknown): string {
+  const parts: string[] = [];
+  for (let current = error; current instanceof Error && parts.length < 8; current = current.cause) parts.push(current.stack ?? String(current));
+  return parts.join('\ncaused by ');
+}

@@ -1,0 +1,115 @@
+import { hostname } from 'node:os';
+import { Args, Flags } from '@oclif/core';
+import { runJob, type RunReport } from '../../engine/index.ts';
+import { EtlError } from '../../errors/error.ts';
+import type { ResolvedJob } from '../../job/resolved.ts';
+import { runAfter } from '../after.ts';
+import { asEtlError, envelopeOf, EtlCommand, printError, type Outcome } from '../command.ts';
+import { engineContext } from '../engine.ts';
+import { EXIT, exitOfReport } from '../exit.ts';
+import { readJob } from '../job-input.ts';
+import { systemPorts } from '../ports.ts';
+import { printConfig } from '../print-config.ts';
+import { Progress, type ProgressMode } from '../progress.ts';
+import { writeRunFile } from '../run-files.ts';
+import { durationFlag, limitFlags, overridesOf, selectFlag, urlFlags } from '../shared-flags.ts';
+import { listenForSignals } from '../signals.ts';
+import { headline, printSummary } from '../summary.ts';
+
+export default class Run extends EtlCommand {
+  static override summary = 'Run a job, or move streams between two URLs.';
+  static override examples = ['etl run job.yaml', "etl run '${SHOP_PG_URL}' duckdb:shop.duckdb --stream 'public.*'"];
+  static override args = { job: Args.string({ description: 'A job file, or the URL of the source.', required: true }), target: Args.string({ description: 'The URL of the destination.' }) };
+  static override flags = {
+    select: selectFlag,
+    'full-refresh': Flags.boolean({ description: 'Read all and replace the tables, whatever the position.' }),
+    range: Flags.string({ description: 'Backfill cursor values FROM..TO; no position moves.' }),
+    until: Flags.string({ options: ['caught-up'], description: 'End when all is read that was there at the start: what a batch job does.' }),
+    timeout: Flags.string({ description: 'Stop as by a signal after this time: 30m.' }),
+    progress: Flags.string({ options: ['auto', 'log', 'json', 'none'], default: 'auto', env: 'ETL_PROGRESS', description: 'How to tell how it goes.' }),
+    plan: Flags.string({ description: 'Run only if the plan still has this hash.' }),
+    'wait-lock': Flags.boolean({ description: 'Wait until another run of the job has ended.' }),
+    'take-over': Flags.boolean({ description: 'Take the job from another run at once.' }),
+    grace: Flags.string({ default: '25s', env: 'ETL_GRACE', description: 'Time to end after the first signal.' }),
+    'print-config': Flags.boolean({ description: 'Show each value and where it comes from, and do nothing.' }),
+    ...limitFlags,
+    ...urlFlags,
+  };
+
+  async execute(): Promise<Outcome> {
+    const { args, flags } = await this.parse(Run);
+    const { job, loaded } = await readJob({ first: args.job, second: args.target, streams: flags.stream, sync: flags.sync, write: flags.write, key: flags.key, cursor: flags.cursor, overrides: overridesOf(flags) }, this.output);
+    if (flags['print-config']) return printConfig(loaded, this.output);
+    this.#refuseTwoOnStdout(job);
+    const range = rangeOf(flags.range);
+    const progress = new Progress(this.output, flags.progress as ProgressMode, () => systemPorts.clock.monotonic());
+    const stopping = listenForSignals({ graceMs: durationFlag('grace', flags.grace) ?? 25_000, timeoutMs: durationFlag('timeout', flags.timeout), say: (text) => this.output.say(text), leave: () => progress.end() });
+    const startedAt = new Date(systemPorts.clock.now()).toISOString();
+    try {
+      const report = await runJob(job, {
+        ...(flags.select ? { select: flags.select } : {}), fullRefresh: flags['full-refresh'], ...(range ? { range } : {}), ...(flags.plan === undefined ? {} : { planHash: flags.plan }),
+        takeOver: flags['take-over'], waitLock: flags['wait-lock'], stop: stopping.stop, abort: stopping.abort, host: hostname(), pid: process.pid,
+        events: (event) => progress.on(event),
+        after: (command, outcome, streams) => {
+          progress.end();
+          this.output.say(`${this.output.paint('cyan', 'after:')} ${command}`);
+          const changed = streams.filter((stream) => stream.written > 0).map((stream) => stream.stream);
+          return runAfter(command, job.directory, { ETL_JOB: job.name, ETL_OUTCOME: outcome, ETL_CHANGED_STREAMS: changed.join(' ') });
+        },
+      }, engineContext(this.output));
+      progress.end();
+      return this.#finish(job, report, this.#again(args));
+    } catch (error) {
+      progress.end();
+      return this.#failed(job, error, startedAt);
+    } finally {
+      stopping.dispose();
+    }
+  }
+
+  #finish(job: ResolvedJob, report: RunReport, again: string): Outcome {
+    const exitCode = exitOfReport(report);
+    printSummary(report, job.name, again, this.output);
+    const failures = [...(report.error ? [report.error] : []), ...report.streams.flatMap((stream) => (stream.error && stream.error.message !== report.error?.message ? [{ ...stream.error, message: `${stream.stream}: ${stream.error.message}` }] : []))];
+    for (const failure of failures) {
+      printError({ hint: undefined, location: undefined, configPath: undefined, ...failure }, this.output, 'what was committed stays, nothing half-written shows; running the job again is safe and goes on from there');
+    }
+    if (report.after && report.after.exitCode !== 0) this.output.raw(`${this.output.paint('red', 'error')} after: \`${report.after.command}\` ended with ${report.after.exitCode}; the rows are at their place\n`);
+    const summary = headline(report, job.name, this.output);
+    const first = failures[0];
+    const file = writeRunFile(job.directory, report.runId, { ...report, exitCode, summary }, this.output);
+    if (file !== undefined) this.output.detail(`summary: ${file}`);
+    return { summary, result: report, exitCode, ...(first ? { error: envelopeOf(first) } : {}) };
+  }
+
+  /** Before anything began: another run at work, a wrong password. The summary is written all the same. */
+  #failed(job: ResolvedJob, error: unknown, startedAt: string): Outcome {
+    const known = asEtlError(error, 'run');
+    const runId = systemPorts.random.uuidv7();
+    if (known.kind === 'locked' && job.overlap === 'skip') {
+      const summary = `skipped ${job.name}: ${known.message}`;
+      this.output.say(summary);
+      const report = { runId, job: job.name, startedAt, outcome: 'skipped', streams: [], exitCode: EXIT.ok };
+      writeRunFile(job.directory, runId, report, this.output);
+      return { summary, result: report, exitCode: EXIT.ok };
+    }
+    writeRunFile(job.directory, runId, { runId, job: job.name, startedAt, outcome: 'failed', streams: [], error: { kind: known.kind, ...envelopeOf(known) } }, this.output);
+    throw error;
+  }
+
+  #refuseTwoOnStdout(job: ResolvedJob): void {
+    const writes = job.streams.some((stream) => !stream.skip && job.connections[stream.target.use]?.type === 'stdout');
+    if (writes && this.output.options.json) throw new EtlError({ kind: 'config', code: 'ETL-CLI-005', message: 'the rows of this job go to stdout, where --json would print too', hint: 'leave --json out: the summary is written to .etl/runs' });
+  }
+
+  #again(args: { job: string; target?: string | undefined }): string {
+    return args.target === undefined ? `etl run ${args.job}` : 'the same command';
+  }
+}
+
+function rangeOf(text: string | undefined): { from: string; to: string } | undefined {
+  if (text === undefined) return undefined;
+  const [from, to, ...more] = text.split('..');
+  if (!from || !to || more.length > 0) throw new EtlError({ kind: 'config', code: 'ETL-CLI-002', message: `--range ${text} is not FROM..TO`, hint: 'such as --range 2024-01-01..2024-02-01' });
+  return { from, to };
+}

@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs';
+import { acceptConnectorFiles } from './typescript-files.ts';
+import { isAbsolute, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Connector } from '#sdk';
+import { registry } from '../../connectors/registry.ts';
+import { EtlError } from '../errors/error.ts';
+import type { ConnectorLookup } from '../job/load.ts';
+
+const loaded = new Map<string, Promise<Connector | undefined>>();
+
+/** Connectors by name, and those that a job keeps in a file beside it. */
+export const connectors: ConnectorLookup = {
+  names: Object.keys(registry),
+  find(type, directory) {
+    const key = isFile(type) ? resolve(directory, type) : type;
+    const known = loaded.get(key) ?? (isFile(type) ? fromFile(key) : fromRegistry(type));
+    loaded.set(key, known);
+    return known;
+  },
+};
+
+/** As the engine asks: there is one, or it throws. */
+export async function loadConnector(type: string, directory: string): Promise<Connector> {
+  const connector = await connectors.find(type, directory);
+  if (connector) return connector;
+  throw new EtlError({ kind: 'config', code: 'ETL-JOB-022', message: `there is no connector \`${type}\``, hint: `connectors: ${connectors.names.join(', ')}` });
+}
+
+function isFile(type: string): boolean {
+  return type.startsWith('./') || type.startsWith('../') || isAbsolute(type);
+}
+
+async function fromRegistry(type: string): Promise<Connector | undefined> {
+  const load = Object.hasOwn(registry, type) ? registry[type] : undefined;
+  return load ? (await load()).default : undefined;
+}
+
+async function fromFile(path: string): Promise<Connector> {
+  if (!existsSync(path)) throw new EtlError({ kind: 'config', code: 'ETL-JOB-046', message: `${path} does not exist`, hint: 'the path begins at the folder of the job file' });
+  acceptConnectorFiles();
+  const module: unknown = await import(pathToFileURL(path).href);
+  const exported: unknown = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;
+  if (isConnector(exported)) return exported;
+  throw new EtlError({ kind: 'config', code: 'ETL-JOB-046', message: `${path} exports no connector`, hint: 'export one as the default: `export default defineConnector({ … })`' });
+}
+
+function isConnector(value: unknown): value is Connector {
+  return typeof value === 'object' && value !== null && 'name' in value && 'errors' in value && ('source' in value || 'destination' in value);
+}

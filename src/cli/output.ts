@@ -1,0 +1,87 @@
+import { Redactor } from '../observe/redact.ts';
+import type { Diagnostic } from '../job/diagnostics.ts';
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+const CODES: Readonly<Record<Style, readonly [number, number]>> = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] };
+
+export interface OutputOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly json: boolean;
+}
+
+/** The only way out of the process: redacted, coloured where a person looks on, silent about closed pipes. */
+export class Output {
+  readonly redactor = new Redactor();
+  readonly colour: boolean;
+  /** A person looks at a screen that can be redrawn. */
+  readonly live: boolean;
+  readonly #github: boolean;
+
+  constructor(readonly options: OutputOptions) {
+    const { env } = options;
+    const forced = env['FORCE_COLOR'];
+    const plain = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
+    this.colour = forced === undefined ? !plain && process.stderr.isTTY === true : forced !== '0' && forced !== 'false';
+    this.live = process.stderr.isTTY === true && env['TERM'] !== 'dumb' && !isCi(env);
+    this.#github = env['GITHUB_ACTIONS'] === 'true';
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', onStreamError);
+  }
+
+  /** Data: what the command was asked for. */
+  data(text: string): void {
+    process.stdout.write(`${this.redactor.text(text)}\n`);
+  }
+
+  /** Everything else. */
+  say(text = ''): void {
+    if (!this.options.quiet) this.raw(`${text}\n`);
+  }
+
+  detail(text: string): void {
+    if (this.options.verbose) this.say(this.paint('dim', text));
+  }
+
+  /** Said even when quiet. */
+  raw(text: string): void {
+    process.stderr.write(this.redactor.text(text));
+  }
+
+  paint(style: Style, text: string): string {
+    const [on, off] = CODES[style];
+    return this.colour ? `\u001b[${on}m${text}\u001b[${off}m` : text;
+  }
+
+  diagnostic(diagnostic: Diagnostic): void {
+    const place = diagnostic.location ? `${diagnostic.location.file}:${diagnostic.location.line}:${diagnostic.location.column}` : undefined;
+    const warning = diagnostic.severity === 'warning';
+    if (warning && this.options.quiet) return;
+    this.raw(`${place === undefined ? '' : `${this.paint('bold', place)}: `}${this.paint(warning ? 'yellow' : 'red', diagnostic.severity)} ${this.paint('dim', diagnostic.code)} ${diagnostic.message}\n`);
+    if (diagnostic.hint !== undefined) this.raw(`  ${this.paint('cyan', 'next:')} ${diagnostic.hint}\n`);
+    this.annotate(diagnostic);
+  }
+
+  /** GitHub Actions shows these beside the line of the file. */
+  annotate(diagnostic: Diagnostic): void {
+    if (!this.#github) return;
+    const { location } = diagnostic;
+    const properties = [...(location ? [`file=${property(location.file)}`, `line=${location.line}`, `col=${location.column}`] : []), `title=${property(diagnostic.code)}`].join(',');
+    const text = diagnostic.hint === undefined ? diagnostic.message : `${diagnostic.message} (${diagnostic.hint})`;
+    this.raw(`::${diagnostic.severity} ${properties}::${text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}\n`);
+  }
+}
+
+export function isCi(env: Readonly<Record<string, string | undefined>>): boolean {
+  return (env['CI'] ?? '') !== '' && env['CI'] !== 'false' && env['CI'] !== '0';
+}
+
+function property(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A').replaceAll(':', '%3A').replaceAll(',', '%2C');
+}
+
+/** `etl discover | head` closes the pipe early: that is no error. */
+function onStreamError(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+}

@@ -1,0 +1,76 @@
+import type { RunReport, StreamReport } from '../engine/index.ts';
+import { bytes, count, duration, plural, position, table } from './format.ts';
+import type { Output } from './output.ts';
+
+/** The end of a run, for a person: what arrived, how far, what is promised, and what to do next. */
+export function printSummary(report: RunReport, jobName: string, again: string, output: Output): void {
+  output.say();
+  const rows = report.streams.map((stream) => [
+    `${mark(stream, output)} ${stream.stream}`, `→ ${stream.table}`, count(stream.read), count(stream.written), stream.rejected > 0 ? output.paint('yellow', count(stream.rejected)) : '',
+    bytes(stream.bytes), how(stream), moved(stream), duration(stream.durationMs),
+  ]);
+  const columns = [{ title: '  stream' }, { title: '  target' }, { title: 'read', right: true }, { title: 'written', right: true }, { title: 'rejected', right: true }, { title: 'bytes', right: true }, { title: 'sync' }, { title: 'position' }, { title: 'time', right: true }];
+  const [head, ...lines] = table(columns, rows);
+  if (head !== undefined && rows.length > 0) output.say(output.paint('dim', head));
+  for (const line of lines) output.say(line);
+  for (const stream of report.streams) {
+    for (const change of stream.schemaChanges) output.say(`  ${output.paint('cyan', 'schema')} ${stream.stream}: ${change}`);
+  }
+  output.say();
+  output.say(headline(report, jobName, output));
+  const next = nextStep(report, again);
+  if (next !== '') output.say(`${output.paint('cyan', 'next:')} ${next}`);
+}
+
+function mark(stream: StreamReport, output: Output): string {
+  switch (stream.outcome) {
+    case 'done': return output.paint('green', '✓');
+    case 'nothing_new': return output.paint('dim', '=');
+    case 'failed': return output.paint('red', '✗');
+    case 'stopped': case 'not_started': return output.paint('yellow', '…');
+  }
+}
+
+function how(stream: StreamReport): string {
+  if (stream.outcome === 'nothing_new') return 'incremental, nothing new';
+  if (stream.sync === 'incremental' && stream.from !== undefined) return `incremental, ${count(stream.written)} new`;
+  return `${stream.sync === 'incremental' ? 'incremental, first pass' : stream.sync}, ${stream.write}${stream.continued ? ', continued' : ''}`;
+}
+
+function moved(stream: StreamReport): string {
+  const [from, to] = [stream.from, stream.to].map((value) => (value === undefined ? '' : position(value)));
+  if (!from && !to) return '';
+  if (from === to) return `at ${to}`;
+  return from ? `${from} → ${to || '?'}` : `→ ${to}`;
+}
+
+export function headline(report: RunReport, jobName: string, output: Output): string {
+  const written = report.streams.reduce((sum, stream) => sum + stream.written, 0);
+  const rejected = report.streams.reduce((sum, stream) => sum + stream.rejected, 0);
+  const failed = report.streams.filter((stream) => stream.outcome === 'failed').length;
+  const incremental = report.streams.length > 0 && report.streams.every((stream) => stream.sync === 'incremental' && stream.from !== undefined);
+  const rows = incremental ? `${written === 0 ? 'no' : count(written)} new ${written === 1 ? 'row' : 'rows'}, incremental` : plural(written, 'row');
+  const promise = promises(report);
+  const time = `in ${duration(report.durationMs)}`;
+  switch (report.outcome) {
+    case 'ok': return `${output.paint('green', 'ok')} ${output.paint('bold', jobName)}: ${rows} ${time}, each readable at the destination${promise}`;
+    case 'rejected_rows': return `${output.paint('yellow', 'partly')} ${output.paint('bold', jobName)}: ${rows} ${time}; ${plural(rejected, 'row')} rejected by name and kept in quarantine${promise}`;
+    case 'stopped': return `${output.paint('yellow', 'stopped')} ${output.paint('bold', jobName)}: ${rows} committed ${time}${promise}`;
+    case 'skipped': return `${output.paint('dim', 'skipped')} ${output.paint('bold', jobName)}: another run is at work`;
+    case 'failed': return `${output.paint('red', 'failed')} ${output.paint('bold', jobName)}: ${failed > 0 ? `${plural(failed, 'stream')} of ${report.streams.length} failed` : 'the run ended early'} after ${duration(report.durationMs)}; ${written === 0 ? 'nothing was committed' : `${plural(written, 'row')} committed`}`;
+  }
+}
+
+function promises(report: RunReport): string {
+  const held = [...new Set(report.streams.map((stream) => stream.promise))];
+  return held.length === 0 ? '' : ` (${held.join(', ')})`;
+}
+
+function nextStep(report: RunReport, again: string): string {
+  if (report.outcome === 'failed') return '';
+  if (report.outcome === 'stopped') return `${again} goes on from the last commit`;
+  if (report.outcome === 'rejected_rows') return `etl quarantine list ${again.replace(/^etl run /, '')} shows which rows and why`;
+  const incremental = report.streams.some((stream) => stream.sync === 'incremental');
+  if (incremental) return `${again} again reads only what is new`;
+  return 'add `sync: incremental` and a `cursor` to read only what is new next time';
+}
