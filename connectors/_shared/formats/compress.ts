@@ -20,9 +20,9 @@ export async function compressorOf(name: FormatOptions['compression']): Promise<
 
 /** Level 1: half of snappy's bytes at little more CPU. The same build on every Node, so that a file does not depend on the runtime. */
 async function zstd(): Promise<Compressor> {
-  const { Zstd } = await import('@hpcc-js/wasm-zstd');
-  const library = await Zstd.load();
-  return { compress: (address, length) => library.compress(viewBytes(address, length), 1), release: () => {} };
+  const { compress, init } = await import('@bokuweb/zstd-wasm');
+  await init();
+  return { compress: (address, length) => compress(viewBytes(address, length), 1), release: () => {} };
 }
 
 /** In a kernel: no copy out of the linear memory, no native package, nothing for the garbage collector. */
