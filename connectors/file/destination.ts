@@ -17,7 +17,7 @@ import { incarnationOf, settleTable, tablesOf } from './folder.ts';
 import { tableOf } from './layout.ts';
 import { leaseOf, readLease, writeLease } from './lease.ts';
 import { Pipe, type Place } from './place.ts';
-import { readQuarantine } from './rejects.ts';
+import { readQuarantine } from './quarantine.ts';
 import { FileRun } from './run.ts';
 
 /** Opened at the first row: a command that writes none does not pay for a format. */

@@ -1,17 +1,18 @@
 import { join } from 'node:path';
 import type { Batch, Schema } from '#batch';
 import { failpoint, type Checkpoint, type CommitReceipt, type Load, type Rejection, type Session, type Split, type Target, type TargetMessage } from '#sdk';
+import { fileBatch, fileSchema, truncateRow, type FileColumns } from '../_shared/change-log/columns.ts';
+import { withoutRejected } from '../_shared/change-log/rejects.ts';
 import { streamOf } from '../_shared/commit-log/fold.ts';
 import { commitIntent, type Opened } from '../_shared/commit-log/intents.ts';
 import type { CommitBody, Incarnation, LogFile } from '../_shared/commit-log/records.ts';
 import { fileTargetOptions, type FileTargetOptions } from './config.ts';
-import { fileBatch, fileSchema, truncateRow, type FileColumns } from './columns.ts';
 import { DataFile } from './data-file.ts';
 import { sessionOver, targetLost } from './errors.ts';
 import { bindTable, incarnationOf, settleTable, showFiles } from './folder.ts';
 import { dataName, tableOf, type FileOrigin } from './layout.ts';
 import type { Pipe } from './place.ts';
-import { withoutRejected, writeRejections } from './rejects.ts';
+import { writeRejections } from './quarantine.ts';
 import { knownIncarnation } from './run.ts';
 
 export interface SessionWork {
