@@ -1,5 +1,6 @@
 import { createHmac, hkdfSync } from 'node:crypto';
-import { Arena, canonicalText, isInteger, toTextVector, valueOfText, vectorOf, type LogicalType, type Vector } from '../batch/index.ts';
+import { Arena, canonicalText, isInteger, toTextVector, valueOfText, varVector, vectorOf, type LogicalType, type Vector } from '../batch/index.ts';
+import { kernels } from '../kernels/index.ts';
 import type { Changed } from './cast.ts';
 import type { HashKey, HashRule } from './spec.ts';
 import { mapTexts } from './texts.ts';
@@ -63,12 +64,41 @@ function canonicalOf(text: string, type: LogicalType): string | null {
   }
 }
 
-/** Hashes a column; made once per column, since the key's derivation is not free. */
+const DIGEST: LogicalType = { kind: 'text', maxLength: 64 };
+
+/** Hashes a column; made once per column, since deriving the key takes time. */
 export function createHasher(rule: HashRule, domain: string, type: LogicalType): (vector: Vector, arena: Arena) => Changed {
   const key = domainKey(rule.key, domain);
-  const tag = typeTag(type);
-  return (vector, arena) => mapTexts(toTextVector(vector, arena), (text) => {
-    const normal = normalForm(text, rule.normalizer);
-    return normal === null ? null : createHmac('sha256', key).update(tag + normal).digest('hex');
-  }, { kind: 'text', maxLength: 64 }, arena);
+  const tag = typeTag(type).charCodeAt(0);
+  return (vector, arena) => {
+    const { vector: texts, failed } = normalTexts(toTextVector(vector, arena), rule.normalizer, arena);
+    return { vector: hashTexts(texts, key, tag, arena), failed };
+  };
+}
+
+function hashTexts(texts: Vector, key: Uint8Array, tag: number, arena: Arena): Vector {
+  const { length, validity } = texts;
+  const states = arena.bytes(96);
+  states.set(key, 64);
+  const inner = states.byteOffset;
+  kernels().hmacStates(inner + 64, key.length, inner, inner + 32);
+  const hashes = varVector(DIGEST, length, length * 64, arena);
+  kernels().hmacHex(
+    texts.data.byteOffset, texts.offsets?.byteOffset ?? 0, validity?.byteOffset ?? 0, length, tag, inner, inner + 32,
+    hashes.data.byteOffset, hashes.offsets.byteOffset,
+  );
+  // What the slab is used for next must not find the key in it.
+  states.fill(0);
+  return { ...hashes, data: hashes.data.subarray(0, hashes.offsets[length]), validity };
+}
+
+/** The texts in the form that is hashed; rows without one are named. */
+function normalTexts(texts: Vector, normalizer: HashRule['normalizer'], arena: Arena): Changed {
+  if (normalizer === undefined) return { vector: texts, failed: [] };
+  if (normalizer === 'email') {
+    const lowered = varVector(texts.type, texts.length, texts.offsets?.[texts.length] ?? 0, arena);
+    const bytes = kernels().lowerAscii(texts.data.byteOffset, texts.offsets?.byteOffset ?? 0, texts.length, lowered.data.byteOffset, lowered.offsets.byteOffset);
+    if (bytes >= 0) return { vector: { ...lowered, data: lowered.data.subarray(0, bytes), validity: texts.validity }, failed: [] };
+  }
+  return mapTexts(texts, (text) => normalForm(text, normalizer), texts.type, arena);
 }

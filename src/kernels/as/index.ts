@@ -6,3 +6,4 @@ export * from "./copy-binary";
 export * from "./badtext";
 export * from "./copy-write";
 export * from "./jsonl";
+export * from "./sha256";
