@@ -20,8 +20,11 @@ destinationAcceptance({
   readTable: async (target) => {
     const columns = await server.query<{ name: string; type: string }>(`select attname as name, atttypid::regtype::text as type from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`, [nameOf(target)]);
     if (columns.length === 0) return [];
-    const texts = columns.map(({ name, type }) => (type.startsWith('timestamp')
-      ? `to_char(${quoteName(name)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as ${quoteName(name)}` : `${quoteName(name)}::text as ${quoteName(name)}`));
+    const canonical = (name: string, type: string): string => {
+      if (type.startsWith('timestamp')) return `to_char(${name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+      return type === 'numeric' ? `trim_scale(${name})::text` : `${name}::text`;
+    };
+    const texts = columns.map(({ name, type }) => `${canonical(quoteName(name), type)} as ${quoteName(name)}`);
     return server.query(`select ${texts.join(', ')} from ${nameOf(target)} order by ctid`);
   },
   dropTarget: async (target) => void (await server.query(`drop table ${nameOf(target)}`)),

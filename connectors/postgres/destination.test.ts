@@ -77,7 +77,7 @@ describe('the road', () => {
 
 describe('changes', () => {
   interface Change { op: 'update' | 'delete' | 'truncate'; key: number; old?: number; row?: RowInput['values'] }
-  const UN = UNAVAILABLE_VALUE;
+  const UN: typeof UNAVAILABLE_VALUE = UNAVAILABLE_VALUE;
 
   /** A random, well-formed history: what was sent, and the table that it leaves. */
   function historyOf(random: () => number, base: ReadonlyMap<number, { v: string; big: string }>, length: number) {

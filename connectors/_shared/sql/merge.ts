@@ -4,7 +4,7 @@ import { ownColumns } from './evolve.ts';
 import { foldOf, movedCondition } from './fold.ts';
 import { DELETED, LOADED_AT, OP, ORDINAL, RUN_ID, shortName, UNAVAILABLE_MASK, UNCHANGED } from './names.ts';
 import type { RunContext } from './run.ts';
-import { stageName, type Sink } from './sink.ts';
+import { stageName, type Sink, type StageColumn } from './sink.ts';
 
 export interface Applying {
   readonly context: RunContext;
@@ -37,7 +37,7 @@ export async function applySink(applying: Applying, sink: Sink): Promise<void> {
 }
 
 async function hasMoves({ context, connection }: Applying, sink: Sink): Promise<boolean> {
-  const rows = await connection.query(`select 1 as one from ${stageName(context.database.dialect, sink)} s where ${movedCondition(sink, context.database.dialect)} limit 1`);
+  const rows = await connection.query(`select 1 as one from ${stageName(context.database.dialect, sink)} s where ${movedCondition(context.database.dialect, sink.key)} limit 1`);
   return rows.length > 0;
 }
 
@@ -67,18 +67,24 @@ async function insertRows(applying: Applying, sink: Sink): Promise<void> {
   await connection.query(`insert into ${qualified(dialect, sink.into)} (${names.join(', ')}) select ${values.join(', ')} from ${stageName(dialect, sink)} s${notTruncated(sink)} order by s.${ORDINAL}`);
 }
 
-/** Every change stays, in order: what it did is in `_etl_op`, what it did not send in `_etl_unchanged`. A truncate is a row of its own. */
+/** Every change stays, in order: what it did is in `_etl_op`, what it did not send is the placeholder, or NULL, and named in `_etl_unchanged`. */
 async function appendRows(applying: Applying, sink: Sink): Promise<void> {
   const { context, connection } = applying;
   const { dialect } = context.database;
   const own = new Map(ownValues(applying, sink));
   if (sink.logsChanges) {
     const unchanged = sink.columns.map((column) => `case when substr(s.${UNAVAILABLE_MASK}, ${column.index + 1}, 1) = '1' then ${dialect.literal(column.name)} end`);
-    own.set(OP, `case s.${OP} when 0 then 'snapshot' when 1 then 'insert' when 2 then 'update' when 3 then 'delete' else 'truncate' end`);
+    own.set(OP, `case s.${OP} when 0 then 'snapshot' when 1 then 'insert' when 2 then 'update' else 'delete' end`);
     own.set(UNCHANGED, `case when s.${UNAVAILABLE_MASK} is not null then concat_ws(',', ${unchanged.join(', ')}) end`);
   }
   const names = [...sink.columns.map((column) => dialect.quote(column.name)), ...[...own.keys()].map(dialect.quote)];
-  const values = [...sink.columns.map((column) => column.cast(`s.${dialect.quote(column.name)}`)), ...own.values()];
+  const policy = sink.target.unavailable;
+  const sent = (column: StageColumn): string => {
+    const value = column.cast(`s.${dialect.quote(column.name)}`);
+    if (policy === 'error' || !sink.pending.unavailable.has(column.index)) return value;
+    return `case when substr(s.${UNAVAILABLE_MASK}, ${column.index + 1}, 1) = '1' then cast(${dialect.literal(policy.placeholder)} as ${column.type}) else ${value} end`;
+  };
+  const values = [...sink.columns.map(sent), ...own.values()];
   await connection.query(`insert into ${qualified(dialect, sink.into)} (${names.join(', ')}) select ${values.join(', ')} from ${stageName(dialect, sink)} s order by s.${ORDINAL}`);
 }
 

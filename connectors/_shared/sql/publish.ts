@@ -49,7 +49,7 @@ async function blend(context: RunContext, control: SqlSession, load: Load, stage
   const name = targetName(dialect, stage.target);
   const columns = [...stage.schema.fields.map((field) => field.name), ...ownColumns(dialect, stage.target).map((column) => column.name)];
   if (stage.target.write === 'scd2') {
-    await mergeVersions(context, control, { target: stage.target, into: name, from: stage.name, schema: stage.schema, startedAt: load.startedAt, closesUnseen: true, changes: false, load: load.id });
+    await mergeVersions(context, control, { target: stage.target, into: name, from: stage.name, schema: stage.schema, startedAt: load.startedAt, closesUnseen: true, changes: false, load: load.id, truncates: [] });
   } else if (stage.target.write === 'merge') {
     const key = stage.target.key.map((column) => dialect.quote(column)).join(', ');
     const latest = `(select distinct on (${key}) * from ${qualified(dialect, stage.name)} order by ${key}, ${dialect.rowId} desc)`;

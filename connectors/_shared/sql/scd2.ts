@@ -1,6 +1,7 @@
 import type { Schema } from '#batch';
 import type { Load, Target } from '#sdk';
 import { keysEqual, qualified, type SqlConnection, type TableName } from './dialect.ts';
+import { fillStage, movedCondition } from './fold.ts';
 import { oldKeyColumn, OP, ORDINAL, shortName, STATE_SCHEMA, VALID_FROM, VALID_TO } from './names.ts';
 import type { Applying } from './merge.ts';
 import type { RunContext } from './run.ts';
@@ -18,6 +19,8 @@ export interface Versions {
   /** `from` has ordinals, ops and old keys. */
   readonly changes: boolean;
   readonly load: string;
+  /** Places at which all versions end. */
+  readonly truncates: readonly bigint[];
   cast?(column: string, expression: string): string;
 }
 
@@ -37,7 +40,7 @@ export async function mergeVersions(context: RunContext, connection: SqlConnecti
     where t.${to} is null and ${keysEqual(dialect, target.key, ['t', 'v'], nullable(versions))}`);
   const columns = versions.schema.fields.map((field) => dialect.quote(field.name)).join(', ');
   await connection.query(`insert into ${table} (${columns}, ${from}, ${to}) select ${columns}, _etl_at, _etl_until from
-    (select *, lead(_etl_at) over (partition by ${key.join(', ')} order by _etl_at, _etl_seq) as _etl_until from ${kept}) v where not _etl_gone order by _etl_seq`);
+    (select *, lead(_etl_at) over (partition by ${key.join(', ')} order by _etl_seq) as _etl_until from ${kept}) v where not _etl_gone order by _etl_seq`);
   await connection.query(`drop table ${kept}`);
   if (versions.closesUnseen) await closeUnseen(context, connection, versions);
 }
@@ -55,22 +58,25 @@ function differing(context: RunContext, versions: Versions): string {
   const start = `cast(${dialect.literal(startedAt)} as ${dialect.instantType})`;
   const at = target.validFrom === undefined ? start : `coalesce(cast(${cast(target.validFrom, `s.${dialect.quote(target.validFrom)}`)} as ${dialect.instantType}), ${start})`;
   const fields = schema.fields.map((field) => `${cast(field.name, `s.${dialect.quote(field.name)}`)} as ${dialect.quote(field.name)}`);
-  const marks = versions.changes ? [`s.${OP} = 3 as _etl_gone`, `s.${ORDINAL} * 2 + 1 as _etl_seq`] : ['false as _etl_gone', `row_number() over () as _etl_seq`];
+  const marks = versions.changes
+    ? [`s.${OP} = 3 as _etl_gone`, `${movedCondition(dialect, target.key)} as _etl_came`, `s.${ORDINAL} * 2 + 1 as _etl_seq`]
+    : ['false as _etl_gone', 'false as _etl_came', 'row_number() over () as _etl_seq'];
   const events = [`select ${[...fields, ...marks].join(', ')}, ${at} as _etl_at from ${qualified(dialect, versions.from)} s`];
   if (versions.changes) events.push(movedAway(context, versions, at));
+  for (const place of versions.truncates) events.push(truncated(context, versions, { at, start, place }));
   const compared = schema.fields.filter((field) => !target.key.includes(field.name) && field.name !== target.validFrom && !field.meta);
   const differs = (left: string, right: string) => compared.map((field) => {
     const type = dialect.mapType(field).sql;
     return `${dialect.comparable(`${left}.${dialect.quote(field.name)}`, type)} is distinct from ${dialect.comparable(`${right}.${dialect.quote(field.name)}`, type)}`;
   }).join(' or ') || 'false';
-  const before = `lag(_etl_place) over (partition by ${key.join(', ')} order by _etl_at, _etl_seq)`;
+  const before = `lag(_etl_place) over (partition by ${key.join(', ')} order by _etl_seq)`;
   return `with events as (${events.join(' union all ')}),
-placed as (select *, row_number() over (partition by ${key.join(', ')} order by _etl_at, _etl_seq) as _etl_place from events)
+placed as (select *, row_number() over (partition by ${key.join(', ')} order by _etl_seq) as _etl_place from events)
 select e.* from (select *, ${before} as _etl_before from placed) e
   left join placed p on e._etl_place > 1 and p._etl_place = e._etl_place - 1 and ${keysEqual(dialect, target.key, ['e', 'p'], nullable(versions))}
   left join (select true as _etl_open, x.* from ${qualified(dialect, versions.into)} x where x.${dialect.quote(VALID_TO)} is null) t on e._etl_place = 1 and ${keysEqual(dialect, target.key, ['e', 't'], nullable(versions))}
-where case when e._etl_place = 1 then case when e._etl_gone then t._etl_open is not null else t._etl_open is null or (${differs('e', 't')}) end
-  else case when e._etl_gone then not p._etl_gone else p._etl_gone or (${differs('e', 'p')}) end end`;
+where case when e._etl_place = 1 then case when e._etl_gone then t._etl_open is not null else e._etl_came or t._etl_open is null or (${differs('e', 't')}) end
+  else case when e._etl_gone then not p._etl_gone else e._etl_came or p._etl_gone or (${differs('e', 'p')}) end end`;
 }
 
 /** A change of key ends the versions of the key that it leaves. */
@@ -84,9 +90,20 @@ function movedAway(context: RunContext, versions: Versions, at: string): string 
     const cast = versions.cast?.(field.name, value) ?? value;
     return place < 0 ? `case when false then ${cast} end as ${name}` : `${cast} as ${name}`;
   });
-  const some = target.key.map((_, i) => `s.${oldKeyColumn(i)} is not null`).join(' or ');
-  const other = target.key.map((name, i) => `s.${oldKeyColumn(i)} is distinct from s.${dialect.quote(name)}`).join(' or ');
-  return `select ${fields.join(', ')}, true as _etl_gone, s.${ORDINAL} * 2 as _etl_seq, ${at} as _etl_at from ${qualified(dialect, versions.from)} s where (${some}) and (${other})`;
+  return `select ${fields.join(', ')}, true as _etl_gone, false as _etl_came, s.${ORDINAL} * 2 as _etl_seq, ${at} as _etl_at from ${qualified(dialect, versions.from)} s where ${movedCondition(dialect, target.key)}`;
+}
+
+/** A truncate ends what is open then, at the time of the last change before it. */
+function truncated(context: RunContext, versions: Versions, of: { readonly at: string; readonly start: string; readonly place: bigint }): string {
+  const { dialect } = context.database;
+  const { target, schema, from, into } = versions;
+  const stage = qualified(dialect, from);
+  const names = schema.fields.map((field) => (target.key.includes(field.name) ? `k.${dialect.quote(field.name)}` : `case when false then x.${dialect.quote(field.name)} end as ${dialect.quote(field.name)}`));
+  const key = target.key.map(dialect.quote).join(', ');
+  const cast = target.key.map((name) => `${versions.cast?.(name, `s.${dialect.quote(name)}`) ?? `s.${dialect.quote(name)}`} as ${dialect.quote(name)}`).join(', ');
+  const keys = `(select ${cast} from ${stage} s where s.${ORDINAL} < ${of.place} union select ${key} from ${qualified(dialect, into)} where ${dialect.quote(VALID_TO)} is null)`;
+  const time = `coalesce((select max(${of.at}) from ${stage} s where s.${ORDINAL} < ${of.place}), ${of.start})`;
+  return `select ${names.join(', ')}, true as _etl_gone, false as _etl_came, ${of.place * 2n} as _etl_seq, ${time} as _etl_at from ${keys} k left join ${qualified(dialect, into)} x on false`;
 }
 
 /** Rejected keys count as seen; if one is not known, nothing is closed. */
@@ -107,9 +124,17 @@ async function closeUnseen(context: RunContext, connection: SqlConnection, versi
 
 /** The versions of a commit. */
 export async function applyVersions(applying: Applying, sink: Sink, load: Load): Promise<void> {
-  if (!sink.stage) return;
-  await mergeVersions(applying.context, applying.connection, {
-    target: sink.target, into: sink.into, from: sink.stage, schema: sink.schema, startedAt: load.startedAt, closesUnseen: false, changes: true, load: load.id,
+  const { context, connection } = applying;
+  const { dialect } = context.database;
+  if (!sink.stage) {
+    // only truncates: whatever is open ends
+    const to = dialect.quote(VALID_TO);
+    await connection.query(`update ${qualified(dialect, sink.into)} set ${to} = cast(${dialect.literal(load.startedAt)} as ${dialect.instantType}) where ${to} is null`);
+    return;
+  }
+  if (sink.pending.unavailable.size > 0) await fillStage(applying, sink);
+  await mergeVersions(context, connection, {
+    target: sink.target, into: sink.into, from: sink.stage, schema: sink.schema, startedAt: load.startedAt, closesUnseen: false, changes: true, load: load.id, truncates: sink.pending.truncates,
     cast: (name, expression) => sink.columns.find((column) => column.name === name)?.cast(expression) ?? expression,
   });
 }

@@ -1,16 +1,16 @@
 import {
-  failpoint, type Checkpoint, type CommitReceipt, type Load, type Rejection, type Session, type Split, type Target, type TargetMessage,
+  EtlError, failpoint, type Checkpoint, type CommitReceipt, type Load, type Rejection, type Session, type Split, type Target, type TargetMessage,
 } from '#sdk';
 import type { Batch, Schema } from '#batch';
 import { qualified, type SqlSession } from './dialect.ts';
 import { holdLoad, holdRun, holdSplit } from './fence.ts';
 import { checkIncarnations } from './incarnation.ts';
 import { applySink } from './merge.ts';
-import { OP, ORDINAL, STATE_SCHEMA, targetName } from './names.ts';
+import { STATE_SCHEMA, targetName, UNAVAILABLE_MASK } from './names.ts';
 import { findViolations } from './rejects.ts';
 import type { RunContext } from './run.ts';
 import { applyVersions } from './scd2.ts';
-import { directTarget, isDirty, isPlain, noteChanges, nothingPending, sinkId, stageFor, withOrdinal, type Sink } from './sink.ts';
+import { directTarget, isDirty, isPlain, movedMask, noteChanges, nothingPending, sharedColumns, sinkId, stageFor, withOrdinal, type Sink } from './sink.ts';
 import { count, json, text } from './state.ts';
 import { swapShadow, Tables } from './tables.ts';
 import { transact } from './transact.ts';
@@ -74,6 +74,7 @@ class SqlSessionWriter implements Session {
   private readonly generations = new Map<string, string>();
   private ordinal = 1n;
   private accepted = 0;
+  private stages = 0;
   private refused = 0;
   private bytes = 0;
   private inTransaction = false;
@@ -94,15 +95,42 @@ class SqlSessionWriter implements Session {
 
   async accept(message: TargetMessage): Promise<void> {
     try {
+      await this.explained(() => this.acceptMessage(message));
+    } finally {
+      if (message.type === 'batch') message.batch.release();
+    }
+  }
+
+  private async acceptMessage(message: TargetMessage): Promise<void> {
       switch (message.type) {
         case 'schema': return await this.acceptSchema(message.target, message.schema);
         case 'batch': return await this.acceptBatch(message.target, message.batch);
         case 'truncate': return await this.acceptTruncate(message.target);
         case 'rebuild': return await this.acceptRebuild(message.target, message.generation);
       }
-    } finally {
-      if (message.type === 'batch') message.batch.release();
+  }
+
+  /**
+   * A successor ends this session's connection before it takes over (rule 10), so that its error says only that the connection broke.
+   * The fences say why. A commit without an answer stays unknown: looking alone decides nothing (rule 9).
+   */
+  private async explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof EtlError) || error.kind !== 'transient' || error.code.endsWith('-UNKNOWN')) throw error;
+      const { control, turns } = this.context;
+      await turns.run(() => transact(control, () => this.hold(control)));
+      throw error;
     }
+  }
+
+  private async hold(connection: SqlSession) {
+    const { database, token } = this.context;
+    const { load, split } = this.opening;
+    await holdRun(database, connection, token, 'share');
+    await holdLoad(database, connection, token, load);
+    return holdSplit(database, connection, token, { load: load.id, split: split.id, epoch: this.epoch });
   }
 
   private targetId(target: Target): string {
@@ -120,29 +148,30 @@ class SqlSessionWriter implements Session {
     await this.useSink(id, sink);
   }
 
-  /** The same table under another schema: what waits in the old stage is moved there with the new one's, in order. */
+  /** The same table under another schema: what waits in the old stage is moved to the new one, in order. */
   private async useSink(id: string, sink: Sink): Promise<void> {
     const before = this.sinks.get(sinkId(sink.into));
-    if (before && isDirty(before)) await this.carryOver(before, sink);
+    if (before) await this.carryOver(before, sink);
     this.sinks.set(sinkId(sink.into), sink);
     this.current.set(id, sink);
   }
 
   private async carryOver(before: Sink, sink: Sink): Promise<void> {
-    sink.pending = before.pending;
+    const { dialect } = this.context.database;
+    const dirty = isDirty(before);
+    const unavailable = [...before.pending.unavailable].map((index) => before.columns.find((column) => column.index === index)?.name);
     sink.logsChanges ||= before.logsChanges;
+    sink.pending = { ...before.pending, unavailable: new Set() };
     if (!before.stage) return;
     await this.session.writer.finish();
-    await this.stage(sink);
-    if (!sink.stage || sink.stage.table === before.stage.table) return;
-    const { dialect } = this.context.database;
-    const shared = before.stageTarget?.columns.filter((column) => sink.stageTarget?.columns.some((other) => other.name === column.name)) ?? [];
-    const names = shared.map((column) => dialect.quote(column.name)).join(', ');
-    await this.session.query(`insert into ${qualified(dialect, sink.stage)} (${names}) select ${names} from ${qualified(dialect, before.stage)}`);
+    if (dirty) {
+      const { table } = await this.stage(sink);
+      const names = sharedColumns(dialect, before, sink);
+      // the mask counts columns: rows with one that lie under another schema get theirs anew
+      await this.session.query(`insert into ${qualified(dialect, table)} (${names.join(', ')}, ${UNAVAILABLE_MASK}) select ${names.join(', ')}, ${movedMask(before, sink)} from ${qualified(dialect, before.stage)}`);
+      for (const column of sink.columns) if (unavailable.includes(column.name)) sink.pending.unavailable.add(column.index);
+    }
     await this.session.query(`drop table ${qualified(dialect, before.stage)}`);
-    const unavailable = [...before.pending.unavailable];
-    sink.pending.unavailable.clear();
-    for (const index of unavailable) sink.pending.unavailable.add(index);
   }
 
   private sinkOf(target: Target): Sink {
@@ -187,7 +216,7 @@ class SqlSessionWriter implements Session {
 
   private async stage(sink: Sink) {
     if (sink.stageTarget) return sink.stageTarget;
-    const { ddl, target } = stageFor(this.context.database.dialect, sink, [this.opening.load.id, this.opening.split.id, this.epoch]);
+    const { ddl, target } = stageFor(this.context.database.dialect, sink, [this.opening.load.id, this.opening.split.id, this.epoch, ++this.stages]);
     await this.session.writer.finish();
     await this.session.query(ddl);
     sink.stage = target.table;
@@ -196,19 +225,16 @@ class SqlSessionWriter implements Session {
   }
 
   private async acceptTruncate(target: Target): Promise<void> {
-    const sink = this.sinkOf(target);
+    if (target.write === 'append') return; // a truncate takes nothing from a log of rows
+    const id = this.targetId(target);
+    const known = this.current.get(id);
+    const sink = known ?? (await this.tables.emptySink(target));
+    if (!sink) return; // there is no table yet
+    if (!known) await this.useSink(id, sink);
     const at = this.ordinal++;
     if (sink.pending.direct > 0) throw this.context.database.error({ what: 'internal', message: `${target.stream} was truncated within a load of parts.` });
-    if (target.write !== 'append' && target.write !== 'scd2') {
-      sink.pending.truncatedAt = at;
-      return;
-    }
-    const logged = target.write === 'append' && !sink.logsChanges ? await this.logChanges(sink) : sink;
-    const stage = await this.stage(logged);
-    await this.session.writer.finish();
-    await this.session.query(`insert into ${qualified(this.context.database.dialect, stage.table)} (${ORDINAL}, ${OP}) values (${at}, 4)`);
-    sink.pending.staged++;
-    sink.pending.changes = true;
+    if (target.write === 'scd2') sink.pending.truncates.push(at);
+    else sink.pending.truncatedAt = at;
   }
 
   private async acceptRebuild(target: Target, generation: string): Promise<void> {
@@ -221,7 +247,11 @@ class SqlSessionWriter implements Session {
     await this.useSink(this.targetId(target), sink);
   }
 
-  async flush(): Promise<readonly Rejection[]> {
+  flush(): Promise<readonly Rejection[]> {
+    return this.explained(() => this.flushAll());
+  }
+
+  private async flushAll(): Promise<readonly Rejection[]> {
     this.bytes += await this.session.writer.finish();
     const rejections: Rejection[] = [];
     for (const sink of this.sinks.values()) {
@@ -231,7 +261,11 @@ class SqlSessionWriter implements Session {
     return rejections;
   }
 
-  async commit(at: Checkpoint, rejections: readonly Rejection[]): Promise<CommitReceipt> {
+  commit(at: Checkpoint, rejections: readonly Rejection[]): Promise<CommitReceipt> {
+    return this.explained(() => this.commitAll(at, rejections));
+  }
+
+  private async commitAll(at: Checkpoint, rejections: readonly Rejection[]): Promise<CommitReceipt> {
     this.bytes += await this.session.writer.finish();
     if (!this.inTransaction) await this.session.begin();
     this.inTransaction = true;
@@ -282,14 +316,12 @@ class SqlSessionWriter implements Session {
     const { context, session } = this;
     const { database, token } = context;
     const { load, split } = this.opening;
-    await holdRun(database, session, token, 'share');
-    await holdLoad(database, session, token, load);
-    const before = await holdSplit(database, session, token, { load: load.id, split: split.id, epoch: this.epoch });
+    const before = await this.hold(session);
     await failpoint('sql.commit.held');
     const dirty = [...this.sinks.values()].filter(isDirty).sort((a, b) => (sinkId(a.into) < sinkId(b.into) ? -1 : 1));
     await checkIncarnations(context, session, [...targetsOf(context, load, split), ...dirty.map((sink) => ({ stream: sink.target.stream, name: sink.into }))]);
     for (const sink of dirty) {
-      if (sink.target.write === 'scd2' && !sink.direct) await applyVersions({ context, connection: session, position: at.position }, sink, load);
+      if (sink.target.write === 'scd2' && sink.isTarget) await applyVersions({ context, connection: session, position: at.position }, sink, load);
       else if (sink.pending.staged > 0 || sink.pending.truncatedAt !== undefined) await applySink({ context, connection: session, position: at.position }, sink);
       if (sink.stage) await session.query(`truncate table ${qualified(database.dialect, sink.stage)}`);
     }

@@ -49,14 +49,16 @@ export interface Pending {
   readonly unavailable: Set<number>;
   /** Everything up to this ordinal is gone. */
   truncatedAt: bigint | undefined;
+  /** scd2: all versions end at these places. */
+  readonly truncates: bigint[];
 }
 
 export function nothingPending(): Pending {
-  return { staged: 0, direct: 0, changes: false, unavailable: new Set(), truncatedAt: undefined };
+  return { staged: 0, direct: 0, changes: false, unavailable: new Set(), truncatedAt: undefined, truncates: [] };
 }
 
 export function isDirty(sink: Sink): boolean {
-  return sink.pending.staged > 0 || sink.pending.direct > 0 || sink.pending.truncatedAt !== undefined;
+  return sink.pending.staged > 0 || sink.pending.direct > 0 || sink.pending.truncatedAt !== undefined || sink.pending.truncates.length > 0;
 }
 
 /** Do all rows of the batch simply come in: nothing is changed, deleted, moved or left out. */
@@ -118,3 +120,18 @@ export function sinkKey(target: Target): readonly string[] {
 
 export const sinkId = (name: TableName): string => JSON.stringify([name.schema, name.table]);
 export const stageName = (dialect: SqlDialect, sink: Sink): string => (sink.stage ? qualified(dialect, sink.stage) : '');
+
+/** Columns that the stages of both sinks have, but for the mask. */
+export function sharedColumns(dialect: SqlDialect, before: Sink, after: Sink): string[] {
+  const names = before.stageTarget?.columns.map((column) => column.name) ?? [];
+  return names.filter((name) => name !== UNAVAILABLE_MASK && after.stageTarget?.columns.some((other) => other.name === name)).map((name) => dialect.quote(name));
+}
+
+/** The mask of a row that was staged under another schema; what that schema did not know stays as the target has it. */
+export function movedMask(before: Sink, after: Sink): string {
+  const places = after.columns.map((column) => {
+    const old = before.columns.find((each) => each.name === column.name);
+    return old ? `coalesce(substr(${UNAVAILABLE_MASK}, ${old.index + 1}, 1), '0')` : "'0'";
+  });
+  return `case when ${UNAVAILABLE_MASK} is not null then concat(${places.join(', ')}) end`;
+}

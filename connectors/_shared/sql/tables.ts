@@ -59,6 +59,16 @@ export class Tables {
     return { sink, changes: plan.ddl };
   }
 
+  /** A table that is emptied before its schema is said; undefined: there is none. */
+  async emptySink(target: Target): Promise<Sink | undefined> {
+    const { control, turns, database } = this.context;
+    const name = targetName(database.dialect, target);
+    const info = await turns.run(() => database.dialect.readTable(control, name));
+    if (!info || this.load.staged) return undefined;
+    const plan: TablePlan = { ddl: [], columns: [], conflicts: [], planned: [] };
+    return this.sink(target, { fields: [], key: [] }, { into: name, isTarget: true, plan, hasKeyIndex: true, logsChanges: false });
+  }
+
   /** A load's own table has no key until publish, so that it fills fast; a shadow takes changes, so it has. */
   private async prepareStage(target: Target, schema: Schema, of: Wanted & { readonly kind: 'load' | 'shadow' }): Promise<Prepared> {
     const { control, database, token } = this.context;

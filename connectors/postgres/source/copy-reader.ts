@@ -86,9 +86,9 @@ export class CopyReader {
     else this.wire.destroy();
     this.columns.release();
     this.own.release();
-    this.windowArena.release();
-    for (const arena of this.retired) arena.release();
-    this.retired = [];
+    // Node still holds the place of its next read, which may come after this COPY: the window goes with the connection
+    const arenas = [this.windowArena, ...this.retired];
+    void this.wire.closed.then(() => arenas.forEach((arena) => arena.release()));
     this.failure ??= damaged('The COPY was closed.');
   }
 

@@ -74,9 +74,10 @@ export class CopySocket {
   /** Gives the bytes back to `pg`. */
   detach(): void {
     this.sink = undefined;
-    if (this.direct) return;
-    this.socket.removeAllListeners('data');
-    for (const listener of this.listeners) this.socket.on('data', listener);
+    if (!this.direct) {
+      this.socket.removeAllListeners('data');
+      for (const listener of this.listeners) this.socket.on('data', listener);
+    }
     this.socket.resume();
   }
 
