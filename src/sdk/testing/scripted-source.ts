@@ -52,11 +52,11 @@ export class ScriptedSource implements Source {
     this.removeOrphans(run);
     const detail = load.detail as unknown as LoadDetail;
     if (load.kind === 'live') {
-      if (this.world.options.snapshot === false) this.makeSlot(detail.slot, run, 0);
+      if (this.world.options.snapshot === false && detail.slot !== undefined) state.slots[detail.slot] ??= { epoch: run.runEpoch, acked: 0 };
       return Promise.resolve({ load, reading: this.liveReading(detail) });
     }
     const slot = this.kind === 'live' ? `${run.pipe}/${run.runEpoch}/${load.id}` : undefined;
-    if (slot !== undefined) this.makeSlot(slot, run, state.now);
+    if (slot !== undefined) state.slots[slot] ??= { epoch: run.runEpoch, acked: state.now, snapshot: state.now };
     this.held.add(load.id);
     const begun = { lsn: state.now, ...(slot !== undefined && { slot }) };
     const positions = Object.fromEntries(load.streams.map((stream) => [stream, { v: 1, ...begun }]));
@@ -145,10 +145,6 @@ export class ScriptedSource implements Source {
 
   private liveReading(detail: LoadDetail): Reading {
     return { end: this.world.options.endless ? -1 : Math.max(detail.lsn, this.world.state.now) };
-  }
-
-  private makeSlot(slot: string | undefined, run: RunToken, acked: number): void {
-    if (slot !== undefined) this.world.state.slots[slot] ??= { epoch: run.runEpoch, acked };
   }
 
   /** What an earlier run made and no state names (rule 6). */

@@ -24,7 +24,7 @@ export interface WorldState {
   now: number;
   /** Reads begun so far: each cuts batches and checkpoints in its own way. */
   reads: number;
-  slots: Record<string, { epoch: number; acked: number }>;
+  slots: Record<string, { epoch: number; acked: number; snapshot?: number }>;
 }
 
 /** A database of a script: many sources ("processes") may read it, one after the other or at once. */
