@@ -1,0 +1,84 @@
+import { EtlError, type ConnectorContext } from '#sdk';
+import type { Connection } from '../connection.ts';
+import { quoteText } from '../quoting.ts';
+
+/** A transaction that was open when the bound was taken: what it writes may show below the bound later. */
+export interface OpenTransaction {
+  readonly pid: number | null;
+  readonly user: string;
+  readonly application: string;
+  /** Start, as the server's text with microseconds; of a prepared transaction the time of its PREPARE. */
+  readonly since: string;
+  /** Names the transaction while it lasts. */
+  readonly id: string;
+  readonly prepared: boolean;
+}
+
+/** What the server lets us know about transactions that are not ours. */
+export interface Sight {
+  /** The role sees other sessions, and the server is where they write. */
+  readonly complete: boolean;
+  readonly why: string;
+}
+
+const SIGHT = `SELECT pg_catalog.pg_is_in_recovery() AS replica,
+  pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS sees`;
+
+export async function sight(connection: Connection): Promise<Sight> {
+  const [row] = await connection.query<{ replica: boolean; sees: boolean }>(SIGHT);
+  if (row?.replica) return { complete: false, why: 'The server is a replica: the transactions that write are open elsewhere.' };
+  if (!row?.sees) return { complete: false, why: 'The role may not see other sessions (GRANT pg_read_all_stats).' };
+  return { complete: true, why: 'Open transactions of other sessions are seen.' };
+}
+
+/** The server's clock. Read before the open transactions are, and both before any snapshot: the other order loses rows. */
+export async function serverClock(connection: Connection): Promise<string> {
+  const [row] = await connection.query<{ now: string }>('SELECT pg_catalog.clock_timestamp()::text AS now');
+  return row?.now ?? '';
+}
+
+const OPEN = `SELECT pid, coalesce(usename::text, '') AS user, coalesce(application_name, '') AS application, xact_start::text AS since, pid || '@' || xact_start::text AS id, false AS prepared
+  FROM pg_catalog.pg_stat_activity
+  WHERE datname = pg_catalog.current_database() AND xact_start IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() AND pid <> ALL ($1::int[])
+    AND backend_type NOT IN ('autovacuum worker', 'autovacuum launcher', 'walsender', 'parallel worker')
+  UNION ALL
+  SELECT NULL, owner::text, 'prepared ' || gid, prepared::text, 'prepared ' || gid, true FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()`;
+
+/** Transactions of this database but for our own readers, the oldest first. */
+export async function openTransactions(connection: Connection, ours: readonly number[]): Promise<readonly OpenTransaction[]> {
+  return connection.query<OpenTransaction & Record<string, never>>(`SELECT * FROM (${OPEN}) AS o ORDER BY since::timestamptz`, [ours]);
+}
+
+export function nameOf(transaction: OpenTransaction): string {
+  const who = transaction.prepared ? transaction.application : `process ${transaction.pid} (${[transaction.user, transaction.application].filter(Boolean).join(', ')})`;
+  return `${who}, open since ${transaction.since}`;
+}
+
+/** Waits until all of these have ended; throws with the oldest one's name when that takes longer. */
+export async function waitForEnd(
+  connection: Connection, transactions: readonly OpenTransaction[], options: { readonly ours: readonly number[]; readonly maxWaitMs: number; readonly context: ConnectorContext },
+): Promise<void> {
+  const { clock } = options.context.ports;
+  const until = clock.monotonic() + options.maxWaitMs;
+  const waited = new Set(transactions.map((each) => each.id));
+  for (let pause = 10; ; pause = Math.min(pause * 2, 500)) {
+    const still = waited.size === 0 ? [] : (await openTransactions(connection, options.ours)).filter((each) => waited.has(each.id));
+    const [oldest] = still;
+    if (!oldest) return;
+    if (clock.monotonic() >= until) {
+      throw new EtlError({
+        kind: 'transient', code: 'ETL-PG-035', message: `A transaction did not end within ${options.maxWaitMs} ms: ${nameOf(oldest)}.`,
+        hint: 'End it, or raise cursor.max_wait.',
+      });
+    }
+    await clock.sleep(Math.min(pause, Math.max(1, until - clock.monotonic())));
+  }
+}
+
+/** The lesser of the clock and the start of the oldest transaction: below it no row can appear any more (guarantee 1). */
+export async function clockBound(connection: Connection, now: string, transactions: readonly OpenTransaction[]): Promise<string> {
+  const running = transactions.filter((each) => !each.prepared).map((each) => each.since);
+  const times = [now, ...running].map((each) => `${quoteText(each)}::pg_catalog.timestamptz`).join(', ');
+  const [row] = await connection.query<{ bound: string }>(`SELECT least(${times})::text AS bound`);
+  return row?.bound ?? now;
+}

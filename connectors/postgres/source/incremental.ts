@@ -1,0 +1,229 @@
+import { canonicalText, type Vector } from '#batch';
+import { EtlError, type ConnectorContext, type CursorSpec, type JobState, type Json, type Load, type Position, type Selection } from '#sdk';
+import type { Connection } from '../connection.ts';
+import { quoteName, quoteText } from '../quoting.ts';
+import { cursorKind, type PgType } from '../types.ts';
+import type { Relation } from './catalogue.ts';
+import { clockBound, nameOf, openTransactions, serverClock, sight, waitForEnd } from './clock.ts';
+import { columnNamed, type Selected } from './select.ts';
+
+const VERSION = 1;
+const DEFAULT_WAIT_MS = 60_000;
+const LARGE = 1_000_000;
+
+/** A stream's position after a pass: every row whose cursor is at most `upTo` is at the destination. Texts are the server's own. */
+export interface CursorPosition {
+  readonly v: number;
+  readonly mode: 'incremental';
+  readonly column: string;
+  readonly type: string;
+  /** null: no row has had a cursor yet. */
+  readonly upTo: string | null;
+  /** Inside a pass only: the cursor and key of the last row. */
+  readonly after?: readonly string[];
+}
+
+/** A pass, fixed by `begin`: the rows in (from, upTo]. */
+export interface Pass {
+  readonly mode: 'incremental';
+  readonly selection: Selection;
+  readonly from: string | null;
+  /** The row at `from` belongs to the pass. */
+  readonly fromIncluded: boolean;
+  readonly upTo: string | null;
+  /** `--range`: upTo is not part of it. */
+  readonly upToExcluded: boolean;
+  readonly ordered: boolean;
+  readonly type: string;
+}
+
+export interface CursorOf { readonly spec: CursorSpec; readonly type: PgType; readonly kind: 'clock' | 'value'; readonly nullable: boolean; readonly unique: boolean }
+
+/** The cursor of a selection, or why it can't be one. */
+export function cursorOf(relation: Relation, selection: Selection): CursorOf {
+  const spec = selection.cursor;
+  if (!spec) throw new EtlError({ kind: 'config', code: 'ETL-PG-030', message: `${selection.stream} is incremental and names no cursor.` });
+  const column = columnNamed(relation, spec.column);
+  const type = relation.types.get(column.typeOid);
+  const kind = cursorKind(type);
+  if (!type || !kind) throw new EtlError({ kind: 'config', code: 'ETL-PG-030', message: `${selection.stream}.${spec.column} is ${column.typeName}, which can not be a cursor.` });
+  if (spec.lookbackMs && selection.write === 'append') {
+    throw new EtlError({ kind: 'config', code: 'ETL-PG-034', message: `${selection.stream}: a lookback would append its rows again.`, hint: 'Use write: merge.' });
+  }
+  if (spec.lookbackMs && kind === 'value') {
+    throw new EtlError({ kind: 'config', code: 'ETL-PG-030', message: `${selection.stream}.${spec.column} is ${column.typeName}: a lookback is a time.` });
+  }
+  if (spec.nulls === 'reload' && selection.write === 'append') {
+    throw new EtlError({ kind: 'config', code: 'ETL-PG-034', message: `${selection.stream}: rows without a cursor would be appended in every pass.`, hint: 'Use write: merge, or cursor.nulls: skip_reported.' });
+  }
+  const key = selection.key.length > 0 ? selection.key : relation.key;
+  return { spec, type, kind, nullable: !column.notNull, unique: key.length === 1 && key[0] === spec.column };
+}
+
+/** The stored position, if it belongs to this cursor. */
+export function storedPosition(selection: Selection, cursor: CursorOf, position: Position | undefined): CursorPosition | undefined {
+  if (!position || position['mode'] !== 'incremental') return undefined;
+  const stored = position as unknown as CursorPosition;
+  if (stored.v > VERSION) throw new EtlError({ kind: 'state_lost', code: 'ETL-PG-037', message: `${selection.stream}: the position has version ${stored.v}.` });
+  if (stored.column !== cursor.spec.column || stored.type !== cursor.type.name) {
+    throw new EtlError({
+      kind: 'config_changed', code: 'ETL-PG-033',
+      message: `${selection.stream}: the position is of ${stored.column} (${stored.type}), the cursor is ${cursor.spec.column} (${cursor.type.name}).`,
+      hint: 'Run with --full-refresh.',
+    });
+  }
+  return stored;
+}
+
+export function incrementalLoad(selected: Selected, selection: Selection, state: JobState, plan: { readonly id: string; readonly startedAt: string }): Load {
+  const { stream } = selection;
+  const cursor = cursorOf(selected.relation, selection);
+  const fresh = selection.fullRefresh || state.streams[stream]?.rebuild === true;
+  const stored = fresh ? undefined : storedPosition(selection, cursor, state.streams[stream]?.position);
+  const sent = new Set(selected.schema.fields.map((field) => field.name));
+  const resumable = selected.key.length > 0 && [cursor.spec.column, ...selected.key].every((name) => sent.has(name));
+  const large = (selected.relation.estimatedRows ?? 0) > LARGE;
+  const pass: Pass = {
+    mode: 'incremental', selection, type: cursor.type.name, from: stored?.upTo ?? cursor.spec.start ?? null,
+    // a merge reads the last tie again, so that a row that came later with the same cursor is never lost (guarantee 3)
+    fromIncluded: stored?.upTo == null || (selection.write === 'merge' && !cursor.unique), upTo: null, upToExcluded: false,
+    ordered: resumable && (selected.relation.indexed.includes(cursor.spec.column) || large),
+  };
+  const detail = JSON.parse(JSON.stringify(selection.range ? { ...pass, from: selection.range.from, fromIncluded: true, upTo: selection.range.to, upToExcluded: true } : pass)) as Json;
+  return {
+    id: plan.id, kind: 'parts', streams: [stream], splits: [{ id: stream, streams: [stream], live: false, detail }], staged: fresh, rebuild: fresh,
+    positions: stored ? { [stream]: { ...stored } } : {}, startedAt: plan.startedAt, fingerprint: '', targets: [], detail: { mode: 'incremental' },
+  };
+}
+
+export interface BoundInput {
+  readonly connection: Connection;
+  readonly selected: Selected;
+  readonly ours: readonly number[];
+  readonly context: ConnectorContext;
+}
+
+/** Fixes a load's upper bound: before the snapshot, from the server's clock and the transactions that were open (guarantees 1 and 2). */
+export async function fixBound(load: Load, input: BoundInput): Promise<Load> {
+  const [split] = load.splits;
+  const pass = split?.detail as unknown as Pass;
+  const { selection } = pass;
+  const cursor = cursorOf(input.selected.relation, selection);
+  const upTo = selection.range ? pass.upTo : cursor.kind === 'clock' ? await timeBound(pass, cursor, input) : await valueBound(pass, cursor, input);
+  await countNulls(cursor, selection, input);
+  const position: CursorPosition = { v: VERSION, mode: 'incremental', column: cursor.spec.column, type: cursor.type.name, upTo };
+  return {
+    ...load, positions: selection.range ? load.positions : { [selection.stream]: { ...position } },
+    splits: split ? [{ ...split, detail: JSON.parse(JSON.stringify({ ...pass, upTo })) as Json }] : [],
+  };
+}
+
+async function timeBound(pass: Pass, cursor: CursorOf, { connection, selected, ours, context }: BoundInput): Promise<string | null> {
+  const { stream } = pass.selection;
+  const now = await serverClock(connection);
+  const seen = await sight(connection);
+  const transactions = await openTransactions(connection, ours);
+  const prepared = transactions.filter((each) => each.prepared);
+  if (prepared.length > 0) await waitForEnd(connection, prepared, { ours, maxWaitMs: cursor.spec.maxWaitMs ?? DEFAULT_WAIT_MS, context });
+  if (!seen.complete) context.note('warn', `${stream}: ${seen.why} Rows that are committed late may be missed: give the cursor a lookback.`);
+  const [oldest] = transactions;
+  if (oldest) context.note('info', `${stream}: the pass ends below the oldest open transaction: ${nameOf(oldest)}.`);
+  const bound = await clockBound(connection, now, transactions);
+  const column = quoteName(cursor.spec.column);
+  const type = quoteName('pg_catalog', cursor.type.name);
+  const [row] = await connection.query<{ greatest: string | null; backwards: boolean }>(
+    `SELECT (SELECT max(${column})::text FROM ${selected.relation.from} WHERE ${column} < (${quoteText(bound)}::pg_catalog.timestamptz)::${type}) AS greatest,
+      ${pass.from === null ? 'false' : `${quoteText(pass.from)}::${type} > (${quoteText(now)}::pg_catalog.timestamptz)::${type}`} AS backwards`);
+  if (row?.backwards && pass.from !== cursor.spec.start) throw backwards(stream, pass.from, now);
+  return later(connection, type, pass.from, row?.greatest ?? null);
+}
+
+async function valueBound(pass: Pass, cursor: CursorOf, { connection, selected, ours, context }: BoundInput): Promise<string | null> {
+  const { stream } = pass.selection;
+  const column = quoteName(cursor.spec.column);
+  const type = quoteName('pg_catalog', cursor.type.name);
+  const [row] = await connection.query<{ greatest: string | null }>(`SELECT ${column}::text AS greatest FROM ${selected.relation.from} WHERE ${column} IS NOT NULL ORDER BY ${column} DESC LIMIT 1`);
+  const greatest = row?.greatest ?? null;
+  const seen = await sight(connection);
+  if (!seen.complete) context.note('warn', `${stream}: ${seen.why} Rows that are committed late may be missed.`);
+  const transactions = await openTransactions(connection, ours);
+  await waitForEnd(connection, transactions, { ours, maxWaitMs: cursor.spec.maxWaitMs ?? DEFAULT_WAIT_MS, context });
+  if (greatest !== null && pass.from !== null && pass.from !== cursor.spec.start) {
+    const [order] = await connection.query<{ less: boolean }>(`SELECT ${quoteText(greatest)}::${type} < ${quoteText(pass.from)}::${type} AS less`);
+    if (order?.less) throw backwards(stream, pass.from, greatest);
+  }
+  return later(connection, type, pass.from, greatest);
+}
+
+/** Guarantee 13: never reset silently. */
+function backwards(stream: string, stored: string | null, now: string): EtlError {
+  return new EtlError({
+    kind: 'state_lost', code: 'ETL-PG-032', message: `${stream}: the cursor went backwards: the position is at ${stored}, the server at ${now}.`, hint: 'If the source was restored, run with --full-refresh.',
+  });
+}
+
+async function later(connection: Connection, type: string, a: string | null, b: string | null): Promise<string | null> {
+  if (a === null || b === null) return a ?? b;
+  const [row] = await connection.query<{ later: string }>(`SELECT CASE WHEN ${quoteText(a)}::${type} > ${quoteText(b)}::${type} THEN ${quoteText(a)} ELSE ${quoteText(b)} END AS later`);
+  return row?.later ?? b;
+}
+
+/** Rows without a cursor are failed, reloaded or reported: never passed over in silence (guarantee 7). */
+async function countNulls(cursor: CursorOf, selection: Selection, { connection, selected, context }: BoundInput): Promise<void> {
+  if (!cursor.nullable || cursor.spec.nulls === 'reload') return;
+  const [row] = await connection.query<{ count: string }>(`SELECT count(*)::text AS count FROM ${selected.relation.from} WHERE ${quoteName(cursor.spec.column)} IS NULL`);
+  if (!row || row.count === '0') return;
+  const message = `${selection.stream}: ${row.count} rows have no ${cursor.spec.column}`;
+  if (cursor.spec.nulls === 'skip_reported') context.note('warn', `${message} and are not read.`);
+  else throw new EtlError({ kind: 'data', code: 'ETL-PG-031', message: `${message}.`, hint: 'Set cursor.nulls to reload or skip_reported.' });
+}
+
+// ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The condition of a pass after `after`, the cursor and key texts of the last row that is at the destination. */
+export function passCondition(pass: Pass, selected: Selected, after: readonly string[] | undefined): string {
+  const { cursor } = pass.selection;
+  if (pass.upTo === null || !cursor) return 'false';
+  const column = quoteName(cursor.column);
+  const type = quoteName('pg_catalog', pass.type);
+  const lookback = cursor.lookbackMs ? ` - interval '${cursor.lookbackMs} milliseconds'` : '';
+  const lower = pass.from === null ? [] : [`${column} ${pass.fromIncluded || lookback ? '>=' : '>'} (${quoteText(pass.from)}::${type}${lookback})`];
+  const floor = cursor.start === undefined ? [] : [`${column} >= ${quoteText(cursor.start)}::${type}`];
+  const upper = [`${column} ${pass.upToExcluded ? '<' : '<='} ${quoteText(pass.upTo)}::${type}`];
+  const beyond = after ? [`(${[column, ...selected.key.map((name) => quoteName(name))].join(', ')}) > (${after.map((text, index) => literal(text, index, type, selected)).join(', ')})`] : [];
+  return [...lower, ...floor, ...upper, ...beyond].join(' AND ');
+}
+
+function literal(text: string, index: number, cursorType: string, selected: Selected): string {
+  if (index === 0) return `${quoteText(text)}::${cursorType}`;
+  const name = selected.key[index - 1];
+  const type = selected.columns.find((column) => column.field.name === name)?.pgType;
+  return type ? `${quoteText(text)}::${quoteName(type.schema, type.name)}` : quoteText(text);
+}
+
+export function passOrder(pass: Pass, selected: Selected): string {
+  if (!pass.ordered || !pass.selection.cursor) return '';
+  return ` ORDER BY ${[pass.selection.cursor.column, ...selected.key].map((name) => quoteName(name)).join(', ')}`;
+}
+
+/** Cursor and key of a row as texts that the server reads back exactly (guarantee 6). */
+export function tupleAt(pass: Pass, selected: Selected, vectors: readonly Vector[], row: number): readonly string[] | undefined {
+  const names = [pass.selection.cursor?.column ?? '', ...selected.key];
+  const texts = names.map((name) => {
+    const index = selected.columns.findIndex((column) => column.field.name === name);
+    const vector = vectors[index];
+    return vector ? serverText(vector, row) : null;
+  });
+  return texts.every((text): text is string => text !== null) ? texts : undefined;
+}
+
+function serverText(vector: Vector, row: number): string | null {
+  const text = canonicalText(vector, row);
+  if (text === null) return null;
+  if (vector.type.kind === 'bytes') return `\\x${text}`;
+  const isDate = vector.type.kind === 'date' || vector.type.kind === 'timestamp' || vector.type.kind === 'timestamptz';
+  const year = isDate ? /^([+-]\d+|\d{4})(-\d.*)$/.exec(text) : null;
+  if (!year?.[1] || year[1] === String(Number(year[1])).padStart(4, '0') && Number(year[1]) > 0) return text;
+  const number = Number(year[1]);
+  return number > 0 ? `${number}${year[2] ?? ''}` : `${String(1 - number).padStart(4, '0')}${year[2] ?? ''} BC`;
+}
