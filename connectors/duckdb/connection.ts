@@ -270,5 +270,10 @@ function bound(value: SqlValue): string | number | bigint | boolean | null {
 }
 
 function plainRow(row: Record<string, unknown>): SqlRow {
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, typeof value === 'object' && value !== null ? String(value) : value]));
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, isWrapped(value) ? value.toString() : value]));
+}
+
+/** The driver's own classes for dates, decimals and lists print themselves. */
+function isWrapped(value: unknown): value is { toString(): string } {
+  return typeof value === 'object' && value !== null;
 }

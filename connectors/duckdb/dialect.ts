@@ -97,7 +97,7 @@ export const duckdbDialect: SqlDialect = {
   swap,
   lockName: () => Promise.resolve(), // as above
   savepoint: (_connection, work) => work(), // DuckDB has none; nothing here is expected to fail
-  isDuplicate: (error) => error instanceof EtlError && /^DuckDB: Constraint Error: Duplicate key/.test(error.message),
+  isDuplicate: (error) => error instanceof EtlError && error.message.startsWith('DuckDB: Constraint Error: Duplicate key'),
   stageType: (field: Field) => {
     const type = stageTypeOf(field.type);
     return { type, cast: (expression, to) => (canonicalType(to) === type ? expression : `cast(${expression} as ${to})`) };

@@ -10,6 +10,9 @@ type Bindings = typeof bindings;
 /** Strings of at most this many bytes lie in DuckDB's string_t itself. */
 const INLINE = 12;
 
+/** Types that DuckDB holds in another way than we do; the rest is copied as it lies. */
+const CONVERTED: ReadonlySet<LogicalType['kind']> = new Set(['decimal', 'uuid', 'interval', 'date', 'timestamp', 'timestamptz']);
+
 /** Where a value is in a batch, for a message. */
 export interface Place {
   readonly stream: string;
@@ -86,13 +89,11 @@ export class ChunkEncoder {
 
   private values(into: NativeVector, vector: Vector, rows: Rows): void {
     const { type } = vector;
-    switch (type.kind) {
-      case 'text': case 'number': case 'json': case 'bytes': return this.strings(into, vector, rows);
-      case 'list': return this.list(into, vector, rows);
-      case 'struct': return vector.children.forEach((child, index) => this.vector(this.native.struct_vector_get_child(into, index), child, rows));
-      case 'decimal': case 'uuid': case 'interval': case 'date': case 'timestamp': case 'timestamptz': return this.converted(into, vector, rows);
-      default: return this.copy(into, vector.data.byteOffset + rows.from * widthOf(type), rows.count * widthOf(type));
-    }
+    if (type.kind === 'list') this.list(into, vector, rows);
+    else if (type.kind === 'struct') vector.children.forEach((child, index) => this.vector(this.native.struct_vector_get_child(into, index), child, rows));
+    else if (widthOf(type) === 0) this.strings(into, vector, rows);
+    else if (CONVERTED.has(type.kind)) this.converted(into, vector, rows);
+    else this.copy(into, vector.data.byteOffset + rows.from * widthOf(type), rows.count * widthOf(type));
   }
 
   private converted(into: NativeVector, vector: Vector, { from, count, place }: Rows): void {

@@ -164,13 +164,10 @@ function typeOf(column: RowColumn): string {
 }
 
 function driverTypeOf(api: Api, type: LogicalType): DuckDBType {
-  switch (type.kind) {
-    case 'decimal': return api.DECIMAL(type.precision, type.scale);
-    case 'list': return api.LIST(driverTypeOf(api, type.element));
-    case 'struct': return api.STRUCT(Object.fromEntries(type.fields.map((field) => [field.name, driverTypeOf(api, field.type)])));
-    case 'text': case 'number': case 'json': return api.VARCHAR;
-    default: return simpleDriverTypes(api)[type.kind];
-  }
+  if (type.kind === 'decimal') return api.DECIMAL(type.precision, type.scale);
+  if (type.kind === 'list') return api.LIST(driverTypeOf(api, type.element));
+  if (type.kind === 'struct') return api.STRUCT(Object.fromEntries(type.fields.map((field) => [field.name, driverTypeOf(api, field.type)])));
+  return simpleDriverTypes(api)[type.kind];
 }
 
 function simpleDriverTypes(api: Api) {
@@ -178,5 +175,6 @@ function simpleDriverTypes(api: Api) {
     bool: api.BOOLEAN, int8: api.TINYINT, int16: api.SMALLINT, int32: api.INTEGER, int64: api.BIGINT, uint8: api.UTINYINT, uint16: api.USMALLINT,
     uint32: api.UINTEGER, uint64: api.UBIGINT, float32: api.FLOAT, float64: api.DOUBLE, bytes: api.BLOB, uuid: api.UUID, date: api.DATE, time: api.TIME,
     timestamp: api.TIMESTAMP, timestamptz: api.TIMESTAMPTZ, interval: api.INTERVAL,
+    text: api.VARCHAR, number: api.VARCHAR, json: api.VARCHAR,
   };
 }

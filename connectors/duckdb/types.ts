@@ -3,7 +3,7 @@ import type { MappedType } from '../_shared/sql/dialect.ts';
 
 export const INSTANT = 'TIMESTAMP WITH TIME ZONE';
 
-const SIMPLE: Readonly<Partial<Record<LogicalType['kind'], string>>> = {
+const SIMPLE: Readonly<Record<Exclude<LogicalType['kind'], 'decimal' | 'list' | 'struct'>, string>> = {
   bool: 'BOOLEAN', int8: 'TINYINT', int16: 'SMALLINT', int32: 'INTEGER', int64: 'BIGINT', uint8: 'UTINYINT', uint16: 'USMALLINT',
   uint32: 'UINTEGER', uint64: 'UBIGINT', float32: 'FLOAT', float64: 'DOUBLE', number: 'VARCHAR', text: 'VARCHAR', bytes: 'BLOB', uuid: 'UUID',
   date: 'DATE', time: 'TIME', timestamp: 'TIMESTAMP', timestamptz: INSTANT, interval: 'INTERVAL', json: 'JSON',
@@ -11,12 +11,10 @@ const SIMPLE: Readonly<Partial<Record<LogicalType['kind'], string>>> = {
 
 /** DuckDB's name of the type that holds a logical one, as its own catalogue spells it. */
 export function duckdbType(type: LogicalType): string {
-  switch (type.kind) {
-    case 'decimal': return `DECIMAL(${type.precision},${type.scale})`;
-    case 'list': return `${duckdbType(type.element)}[]`;
-    case 'struct': return `STRUCT(${type.fields.map((field) => `${quoteName(field.name)} ${duckdbType(field.type)}`).join(', ')})`;
-    default: return SIMPLE[type.kind] ?? 'VARCHAR';
-  }
+  if (type.kind === 'decimal') return `DECIMAL(${type.precision},${type.scale})`;
+  if (type.kind === 'list') return `${duckdbType(type.element)}[]`;
+  if (type.kind === 'struct') return `STRUCT(${type.fields.map((field) => `${quoteName(field.name)} ${duckdbType(field.type)}`).join(', ')})`;
+  return SIMPLE[type.kind];
 }
 
 /** In a stage the text of a JSON value is text: DuckDB reads it as JSON when it goes to the target, and refuses what is none. */
