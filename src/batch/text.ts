@@ -83,23 +83,14 @@ export function valueOfText(type: LogicalType, text: string): Value | undefined 
   }
 }
 
-/** Bytes that a canonical text of the kind needs at most; undefined: depends on the value. */
+/** Bytes that a canonical text of the kind needs at most, where the value does not decide it. */
+const LONGEST: Readonly<Partial<Record<LogicalType['kind'], number>>> = {
+  bool: 5, int8: 4, uint8: 4, int16: 6, uint16: 6, int32: 11, uint32: 11, int64: 20, uint64: 20, float32: 26, float64: 26, uuid: 36, date: 16, time: 15,
+  timestamp: 40, timestamptz: 40, interval: 90,
+};
+
 function longest(type: LogicalType): number | undefined {
-  switch (type.kind) {
-    case 'bool': return 5;
-    case 'int8': case 'uint8': return 4;
-    case 'int16': case 'uint16': return 6;
-    case 'int32': case 'uint32': return 11;
-    case 'int64': case 'uint64': return 20;
-    case 'float32': case 'float64': return 26;
-    case 'decimal': return type.precision + 3;
-    case 'uuid': return 36;
-    case 'date': return 16;
-    case 'time': return 15;
-    case 'timestamp': case 'timestamptz': return 40;
-    case 'interval': return 90;
-    case 'bytes': case 'number': case 'text': case 'json': case 'list': case 'struct': return undefined;
-  }
+  return type.kind === 'decimal' ? type.precision + 3 : LONGEST[type.kind];
 }
 
 /** The column of canonical texts; text, json and number share their memory with `vector`. NULL and unavailable stay what they are. */

@@ -43,6 +43,8 @@ export function compileColumn(input: ColumnInput, countBad: (values: number) => 
   const steps: Step[] = [];
   if (rule?.redact === undefined && holdsText(source.type)) steps.push(scanStep(spec, source.name, countBad));
   if (!sameType(source.type, type)) steps.push(castStep(source.name, type));
+  // A text may become JSON that holds an escaped NUL.
+  if (type.kind === 'json' && source.type.kind !== 'json') steps.push(scanStep(spec, source.name, countBad));
   for (const check of checks) steps.push(checkStep(check));
   const last = maskStep(input, type);
   if (last) steps.push(last);

@@ -1,5 +1,5 @@
 import { createHmac, hkdfSync } from 'node:crypto';
-import { Arena, canonicalText, isInteger, toTextVector, valueOfText, varVector, vectorOf, type LogicalType, type Vector } from '../batch/index.ts';
+import { Arena, canonicalText, isInteger, toTextVector, valueOfText, varVector, vectorOf, type IntegerKind, type LogicalType, type Vector } from '../batch/index.ts';
 import { kernels } from '../kernels/index.ts';
 import type { Changed } from './cast.ts';
 import type { HashKey, HashRule } from './spec.ts';
@@ -12,25 +12,15 @@ export function domainKey(key: HashKey, domain: string): Buffer {
   return Buffer.from(hkdfSync('sha256', key.master, SALT, domain, 32));
 }
 
+type TaggedKind = Exclude<LogicalType['kind'], IntegerKind>;
+const TAGS: Readonly<Record<TaggedKind, string>> = {
+  bool: 'b', float32: 'f', float64: 'f', decimal: 'n', number: 'n', text: 's', bytes: 'x', uuid: 'u', date: 'd', time: 'c', timestamp: 't',
+  timestamptz: 'z', interval: 'v', json: 'j', list: 'l', struct: 'o',
+};
+
 /** One letter that stands before the canonical text: the same for all integers, so that a wider column keeps its hashes. */
 export function typeTag(type: LogicalType): string {
-  if (isInteger(type.kind)) return 'i';
-  switch (type.kind) {
-    case 'bool': return 'b';
-    case 'float32': case 'float64': return 'f';
-    case 'decimal': case 'number': return 'n';
-    case 'bytes': return 'x';
-    case 'uuid': return 'u';
-    case 'date': return 'd';
-    case 'time': return 'c';
-    case 'timestamp': return 't';
-    case 'timestamptz': return 'z';
-    case 'interval': return 'v';
-    case 'json': return 'j';
-    case 'list': return 'l';
-    case 'struct': return 'o';
-    default: return 's';
-  }
+  return isInteger(type.kind) ? 'i' : TAGS[type.kind];
 }
 
 /** The form of a text that its hash is made of, or null when it has none. */

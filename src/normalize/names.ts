@@ -45,7 +45,7 @@ export function targetNames(sources: readonly string[], rules: NameRules): Names
       else rest.push(entry);
     }
   }
-  const taken = new Set([...groups.keys()]);
+  const taken = new Set(groups.keys());
   // By source name, so that the order of the columns decides nothing.
   for (const { source, plain } of rest.sort((a, b) => (a.source < b.source ? -1 : 1))) {
     let name = plain;

@@ -157,3 +157,19 @@ test('a masked cursor is refused, a hashed key is told of, a masked or dropped k
   expect(targetSchema(spec({ columns: { id: { truncate: 1 } } }), schema).problems).toMatchObject([{ level: 'error', column: 'id' }]);
   expect(targetSchema(spec({ columns: { id: { drop: true } } }), schema).problems).toMatchObject([{ level: 'error', column: 'id' }]);
 });
+
+test('a check on a column that is not read is refused', () => {
+  const problems = targetSchema(spec({ columns: { Email: { drop: true } }, checks: [{ check: 'not_null', column: 'Email' }] }), schema).problems;
+  expect(problems).toMatchObject([{ level: 'error', column: 'Email' }]);
+});
+
+test('text that becomes JSON is searched for escaped NULs', () => {
+  const normalizer = createNormalizer([spec({ columns: { amount: { cast: { kind: 'json' } } } })]);
+  expect(values(send(normalizer, [{ values: { id: 1, Email: null, amount: String.raw`"a\u0000"` } }]))).toEqual([{ id: 1, Email: null, amount: '"a"' }]);
+});
+
+test('the old row is changed as the new one is', () => {
+  const normalizer = createNormalizer([spec({ columns: { Email: { redact: 'x' }, amount: { cast: { kind: 'int32' } } } })]);
+  expect(send(normalizer, [{ op: 'update', values: { id: 1, Email: 'a', amount: '1' }, before: { id: 1, Email: 'b', amount: 'no number' } }]))
+    .toEqual([{ op: 'update', values: { id: 1, Email: 'x', amount: 1 }, before: { id: 1, Email: 'x', amount: null } }]);
+});

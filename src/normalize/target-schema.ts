@@ -38,7 +38,7 @@ export function targetSchema(spec: NormalizeSpec, source: Schema): TargetSchema 
   const key = source.key.length > 0 ? source.key.flatMap((name) => targets.get(name) ?? []) : spec.target.key;
   return {
     schema: { fields, key }, renames, dropped,
-    problems: [...clashProblems(spec, clashes), ...keyProblems(spec, source), ...kept.flatMap((field) => ruleProblems(spec, field)), ...ownNameProblems(spec, fields), ...unknownProblems(spec, source)],
+    problems: [...clashProblems(spec, clashes), ...keyProblems(spec, source), ...kept.flatMap((field) => ruleProblems(spec, field)), ...ownNameProblems(spec, fields), ...unknownProblems(spec, source), ...checkProblems(spec, kept)],
   };
 }
 
@@ -115,6 +115,12 @@ function unknownProblems(spec: NormalizeSpec, source: Schema): Problem[] {
   const names = new Set(source.fields.map((field) => field.name));
   return Object.keys(spec.columns).filter((name) => !names.has(name) && spec.columns[name]?.drop !== true)
     .map((name) => ({ ...problem(spec, name, 'there is a rule, but the source has no such column.'), level: 'warning' as const }));
+}
+
+/** A check that nothing would ever be held against must not look as if it held. */
+function checkProblems(spec: NormalizeSpec, kept: readonly Field[]): Problem[] {
+  const names = new Set(kept.map((field) => field.name));
+  return spec.checks.filter((check) => !names.has(check.column)).map((check) => problem(spec, check.column, `the check ${check.check} is about a column that is not read.`));
 }
 
 /** What speaks against masking a key or a cursor: the cursor's value lies in the state. */
