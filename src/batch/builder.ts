@@ -109,7 +109,7 @@ function encode(type: LogicalType, value: Value): string | Uint8Array | undefine
 
 /** A lone surrogate keeps its three bytes, so that the policy for bad text finds it: Buffer would replace it silently. */
 function encodeSurrogates(text: string): Uint8Array {
-  return Buffer.concat([...text].map((character) => {
+  return Buffer.concat(Array.from(text, (character) => {
     const code = character.codePointAt(0) ?? 0;
     return code >= 0xd800 && code <= 0xdfff ? Buffer.from([0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63)]) : Buffer.from(character);
   }));
@@ -121,7 +121,7 @@ function buildList(type: LogicalType, values: readonly Value[], arena: Arena, pl
   const elements: Value[] = [];
   offsets[0] = 0;
   values.forEach((value, i) => {
-    if (isPresent(value)) elements.push(...(isList(value) ? value : refuse(type, value, i, place)));
+    if (isPresent(value)) for (const element of isList(value) ? value : refuse(type, value, i, place)) elements.push(element);
     offsets[i + 1] = elements.length;
   });
   const child = vectorOf(type.element, elements, arena, place);

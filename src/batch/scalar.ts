@@ -118,7 +118,7 @@ export function scalarText(type: LogicalType, view: DataView, at: number): strin
       return intervalText({ micros: view.getBigInt64(at, true), days: view.getInt32(at + 8, true), months: view.getInt32(at + 12, true) });
     case 'decimal': return decimalText(unscaledAt(type.precision, view, at), type.scale);
     case 'uuid': return uuidText(view, at);
-    default: return String(readScalar(type, view, at));
+    default: return `${readScalar(type, view, at) as boolean | number | bigint}`;
   }
 }
 
