@@ -1,0 +1,28 @@
+import { Args } from '@oclif/core';
+import { EtlError } from '../../errors/error.ts';
+import { suggest } from '../../job/diagnostics.ts';
+import { EtlCommand, type Outcome } from '../command.ts';
+import { table } from '../format.ts';
+import { allTexts } from '../texts.ts';
+
+export default class Explain extends EtlCommand {
+  static override summary = 'Explain an error code; without one, list them all.';
+  static override args = { code: Args.string({ description: 'Such as ETL-JOB-002.' }) };
+
+  async execute(): Promise<Outcome> {
+    const { args } = await this.parse(Explain);
+    const texts = await allTexts();
+    if (args.code === undefined) {
+      if (!this.output.options.json) for (const line of table([{ title: 'code' }, { title: 'title' }], Object.entries(texts).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([code, { title }]) => [code, title]))) this.output.data(line);
+      return { summary: `${Object.keys(texts).length} codes`, result: texts };
+    }
+    const code = args.code.toUpperCase();
+    const found = Object.hasOwn(texts, code) ? texts[code] : undefined;
+    if (!found) {
+      const near = suggest(code, Object.keys(texts), '');
+      throw new EtlError({ kind: 'config', code: 'ETL-CLI-004', message: `there is no error ${code}`, hint: near !== undefined && near.startsWith('did') ? near : 'etl explain lists all codes' });
+    }
+    if (!this.output.options.json) this.output.data(`${this.output.paint('bold', `${code}  ${found.title}`)}\n\n${found.text}`);
+    return { summary: found.title, result: { code, ...found } };
+  }
+}

@@ -1,0 +1,37 @@
+import { hostname } from 'node:os';
+import { Flags } from '@oclif/core';
+import { EtlCommand, type Outcome } from '../../command.ts';
+import { engineContext } from '../../engine.ts';
+import { readJob } from '../../job-input.ts';
+import { eachPipe, requireYes, withSource } from '../../job-tools.ts';
+import { systemPorts } from '../../ports.ts';
+import { jobArg, streamFlag } from '../../shared-flags.ts';
+import { pickStreams } from '../../streams-of-state.ts';
+
+export default class StateReset extends EtlCommand {
+  static override summary = 'Forget positions: the next run reads these streams anew and replaces their tables.';
+  static override args = { job: jobArg };
+  static override flags = { stream: streamFlag, yes: Flags.boolean({ description: 'Do it.' }) };
+
+  async execute(): Promise<Outcome> {
+    const { args, flags } = await this.parse(StateReset);
+    const { job } = await readJob({ first: args.job }, this.output);
+    const engine = engineContext(this.output);
+    requireYes(flags.yes, `reset of ${flags.stream?.join(', ') ?? 'all streams'} of ${job.name}`);
+    const sourceIdentity = await withSource(job, engine, (source) => source.identity());
+    const reset = await eachPipe(job, engine, async ({ id, destination }) => {
+      // A claim fences whoever still runs: the reset can't be overtaken (rule 7).
+      const run = await destination.claim(id, { job: job.name, runId: systemPorts.random.uuidv7(), sourceIdentity, host: hostname(), pid: process.pid });
+      try {
+        const streams = pickStreams(run.state, flags.stream);
+        await run.reset(streams);
+        return streams;
+      } finally {
+        await run[Symbol.asyncDispose]();
+      }
+    });
+    const streams = reset.flat();
+    this.output.say(`${this.output.paint('green', 'ok')} reset ${streams.join(', ')}; the rows stay until the next run replaces them`);
+    return { summary: `reset ${streams.length} streams`, result: { streams } };
+  }
+}

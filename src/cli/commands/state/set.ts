@@ -1,0 +1,41 @@
+import { Args, Flags } from '@oclif/core';
+import type { Position } from '#sdk';
+import { EtlError } from '../../../errors/error.ts';
+import { EtlCommand, type Outcome } from '../../command.ts';
+import { engineContext } from '../../engine.ts';
+import { readJob } from '../../job-input.ts';
+import { eachPipe, requireYes } from '../../job-tools.ts';
+import { jobArg } from '../../shared-flags.ts';
+import { pickStreams } from '../../streams-of-state.ts';
+
+export default class StateSet extends EtlCommand {
+  static override summary = 'Set the position of one stream; rows between the old and the new one may be skipped or come twice.';
+  static override args = { job: jobArg, stream: Args.string({ required: true, description: 'A stream of the state.' }), position: Args.string({ required: true, description: 'The position as JSON, as `etl state export` writes it.' }) };
+  static override flags = { yes: Flags.boolean({ description: 'Do it.' }) };
+
+  async execute(): Promise<Outcome> {
+    const { args, flags } = await this.parse(StateSet);
+    const { job } = await readJob({ first: args.job }, this.output);
+    const position = parsePosition(args.position);
+    requireYes(flags.yes, `setting the position of ${args.stream}`);
+    const set = await eachPipe(job, engineContext(this.output), async ({ id, destination }) => {
+      const state = await destination.state(id);
+      if (!Object.hasOwn(state.streams, args.stream)) return [];
+      await destination.administer(id, { type: 'import', streams: { [args.stream]: { position } } });
+      return [id];
+    });
+    if (set.flat().length === 0) pickStreams({ runEpoch: 0, streams: {}, loads: [] }, [args.stream]);
+    this.output.say(`${this.output.paint('green', 'ok')} ${args.stream} is at ${args.position}`);
+    return { summary: `set ${args.stream}`, result: { stream: args.stream, position } };
+  }
+}
+
+function parsePosition(text: string): Position {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Position;
+  } catch {
+    // Falls through to the one message.
+  }
+  throw new EtlError({ kind: 'config', code: 'ETL-CLI-002', message: 'the position is not a JSON object', hint: 'take it from `etl state export`' });
+}
