@@ -10,7 +10,7 @@ import { STATE_SCHEMA, targetName, UNAVAILABLE_MASK } from './names.ts';
 import { findViolations } from './rejects.ts';
 import type { RunContext } from './run.ts';
 import { applyVersions } from './scd2.ts';
-import { directTarget, isDirty, isPlain, movedMask, noteChanges, nothingPending, sharedColumns, sinkId, stageFor, withOrdinal, type Sink } from './sink.ts';
+import { carriedColumns, directTarget, isDirty, isPlain, keepColumns, movedMask, noteChanges, nothingPending, sinkId, stageFor, withOrdinal, type Sink } from './sink.ts';
 import { count, json, text } from './state.ts';
 import { swapShadow, Tables } from './tables.ts';
 import { transact } from './transact.ts';
@@ -165,8 +165,9 @@ class SqlSessionWriter implements Session {
     if (!before.stage) return;
     await this.session.writer.finish();
     if (dirty) {
+      keepColumns(before, sink);
       const { table } = await this.stage(sink);
-      const names = sharedColumns(dialect, before, sink);
+      const names = carriedColumns(dialect, before);
       // the mask counts columns: rows with one that lie under another schema get theirs anew
       await this.session.query(`insert into ${qualified(dialect, table)} (${names.join(', ')}, ${UNAVAILABLE_MASK}) select ${names.join(', ')}, ${movedMask(before, sink)} from ${qualified(dialect, before.stage)}`);
       for (const column of sink.columns) if (unavailable.includes(column.name)) sink.pending.unavailable.add(column.index);

@@ -106,7 +106,8 @@ export function stageFor(dialect: SqlDialect, sink: Sink, session: readonly (str
     { name: OP, type: dialect.opType, from: { kind: 'op' } },
     { name: UNAVAILABLE_MASK, type: dialect.textType, from: { kind: 'unavailable' } },
   ];
-  return { ddl: dialect.createTemporary(table, columns), target: { table: { schema: undefined, table }, columns } };
+  const written = columns.filter((column) => column.from.kind !== 'field' || column.from.index < sink.schema.fields.length);
+  return { ddl: dialect.createTemporary(table, columns), target: { table: { schema: undefined, table }, columns: written } };
 }
 
 export function withOrdinal(target: RowTarget, base: bigint): RowTarget {
@@ -121,10 +122,15 @@ export function sinkKey(target: Target): readonly string[] {
 export const sinkId = (name: TableName): string => JSON.stringify([name.schema, name.table]);
 export const stageName = (dialect: SqlDialect, sink: Sink): string => (sink.stage ? qualified(dialect, sink.stage) : '');
 
-/** Columns that the stages of both sinks have, but for the mask. */
-export function sharedColumns(dialect: SqlDialect, before: Sink, after: Sink): string[] {
-  const names = before.stageTarget?.columns.map((column) => column.name) ?? [];
-  return names.filter((name) => name !== UNAVAILABLE_MASK && after.stageTarget?.columns.some((other) => other.name === name)).map((name) => dialect.quote(name));
+/** Takes the columns that waiting rows have and the new schema has not: rows of the new schema leave them NULL. */
+export function keepColumns(before: Sink, after: Sink): void {
+  const dropped = before.columns.filter((column) => !after.columns.some((other) => other.name === column.name));
+  after.columns = [...after.columns, ...dropped.map((column, i) => ({ ...column, index: after.schema.fields.length + i }))];
+}
+
+/** Columns of the old stage that go over to the new one, but for the mask. */
+export function carriedColumns(dialect: SqlDialect, before: Sink): string[] {
+  return [...before.columns.map((column) => column.name), ...before.key.map((_, i) => oldKeyColumn(i)), ORDINAL, OP].map((name) => dialect.quote(name));
 }
 
 /** The mask of a row that was staged under another schema; what that schema did not know stays as the target has it. */
