@@ -28,7 +28,9 @@ for (const { points, ...one } of CASES) {
   test(`rules 7 to 10: killed at any step of a ${one.world} load by ${one.write}, the next process goes on and no row is lost or doubled`, async () => {
     for (const [index, point] of points.entries()) {
       const file = scratch();
-      const { ended } = startChild([file.path, one.world, one.write, point, String(1 + index % 3)]);
+      // the next process's scripted clock begins anew, so the child dies in its first run
+      const nth = point === 'duckdb.close' ? 1 : 1 + index % 3;
+      const { ended } = startChild([file.path, one.world, one.write, point, String(nth)]);
       const { signal, output } = await ended;
       expect(signal ?? output, point).toBe('SIGKILL');
       const { world, positions } = await runWorld(file.path, one, 'after');
