@@ -112,7 +112,7 @@ function targetOf({ info, entry }: MatchedStream, capabilities: Capabilities): T
   const parts = { schema: dot < 0 ? '' : info.name.slice(0, dot), stream: info.name.slice(dot + 1) };
   const fill = (text: string) => text.replaceAll('{schema}', parts.schema).replaceAll('{stream}', parts.stream);
   const wanted = fill(entry.target.table ?? '{stream}');
-  const { targets } = targetNames([wanted], { naming: entry.target.table === undefined ? entry.naming : 'as_is', maxNameBytes: capabilities.names.maxBytes, caseSensitiveNames: true, known: new Set(), renames: {} });
+  const { targets } = targetNames([wanted], { naming: entry.target.table === undefined ? entry.naming : 'as_is', maxNameBytes: capabilities.names.maxBytes, caseSensitiveNames: true, known: new Set(), renames: new Map() });
   return {
     stream: info.name, ...(entry.target.schema === undefined ? {} : { schema: fill(entry.target.schema) }), table: targets.get(wanted) ?? wanted,
     write: entry.write, key: [], deletes: entry.deletes, unavailable: entry.unavailable,
