@@ -1,4 +1,4 @@
-import { Arena, toTextVector, viewBytes, type Batch, type LogicalType, type Vector, UNAVAILABLE, widthOf } from '#batch';
+import { Arena, toTextVector, viewBytes, type Batch, type LogicalType, type Vector, UNAVAILABLE } from '#batch';
 import { kernels } from '#kernels';
 import { EtlError } from '#sdk';
 import type { RowColumn, RowTarget } from '../_shared/sql/dialect.ts';
@@ -100,7 +100,9 @@ function vectorEncoder(vector: Vector, column: RowColumn, arena: Arena): Encoded
     }
     case 'uint64': return { size: (sizes, n) => k.writeSizeUnsigned(sizes, n, validity, data), write: (cursors, n) => k.writeUnsigned(cursors, n, validity, data) };
     case 'list': return listEncoder(vector, column, arena);
-    default: return fixedEncoder(vector, column);
+    case 'struct': return vectorEncoder(toTextVector(vector, arena), column, arena);
+    case 'bool': case 'int8': case 'int16': case 'int32': case 'int64': case 'uint8': case 'uint16': case 'uint32': case 'float32': case 'float64': case 'uuid':
+    case 'date': case 'time': case 'timestamp': case 'timestamptz': case 'interval': return fixedEncoder(vector, column);
   }
 }
 
@@ -127,26 +129,30 @@ function listEncoder(vector: Vector, column: RowColumn, arena: Arena): Encoded {
 
 type Writing = (cursors: number, n: number, validity: number, data: number) => number | void;
 
-function writingOf(type: LogicalType): { readonly width: number; readonly write: Writing } {
-  const k = kernels();
-  switch (type.kind) {
-    case 'bool': return { width: 1, write: (...at) => k.writeFixed1(...at) };
-    case 'int8': return { width: 2, write: (...at) => k.writeInt2(...at, 0) };
-    case 'uint8': return { width: 2, write: (...at) => k.writeInt2(...at, 1) };
-    case 'int16': return { width: 2, write: (...at) => k.writeInt2(...at, 2) };
-    case 'uint16': return { width: 4, write: (...at) => k.writeFixed4(...at, 1) };
-    case 'int32': case 'float32': return { width: 4, write: (...at) => k.writeFixed4(...at, 0) };
-    case 'uint32': return { width: 8, write: (...at) => k.writeFixed8(...at, 1) };
-    case 'date': return { width: 4, write: (...at) => k.writeDate(...at) };
-    case 'timestamp': case 'timestamptz': return { width: 8, write: (...at) => k.writeTimestamp(...at) };
-    case 'uuid': return { width: 16, write: (...at) => k.writeUuid(...at) };
-    case 'interval': return { width: 16, write: (...at) => k.writeInterval(...at) };
-    default: return { width: widthOf(type), write: (...at) => k.writeFixed8(...at, 0) };
-  }
+interface Writer {
+  readonly width: number;
+  readonly write: Writing;
 }
+/** How a value of a fixed width is written; all others are eight bytes. */
+const WRITERS: Partial<Record<LogicalType['kind'], Writer>> = {
+  bool: { width: 1, write: (...at) => kernels().writeFixed1(...at) },
+  int8: { width: 2, write: (...at) => kernels().writeInt2(...at, 0) },
+  uint8: { width: 2, write: (...at) => kernels().writeInt2(...at, 1) },
+  int16: { width: 2, write: (...at) => kernels().writeInt2(...at, 2) },
+  uint16: { width: 4, write: (...at) => kernels().writeFixed4(...at, 1) },
+  int32: { width: 4, write: (...at) => kernels().writeFixed4(...at, 0) },
+  float32: { width: 4, write: (...at) => kernels().writeFixed4(...at, 0) },
+  uint32: { width: 8, write: (...at) => kernels().writeFixed8(...at, 1) },
+  date: { width: 4, write: (...at) => kernels().writeDate(...at) },
+  timestamp: { width: 8, write: (...at) => kernels().writeTimestamp(...at) },
+  timestamptz: { width: 8, write: (...at) => kernels().writeTimestamp(...at) },
+  uuid: { width: 16, write: (...at) => kernels().writeUuid(...at) },
+  interval: { width: 16, write: (...at) => kernels().writeInterval(...at) },
+};
+const EIGHT: Writer = { width: 8, write: (...at) => kernels().writeFixed8(...at, 0) };
 
 function fixedEncoder(vector: Vector, column: RowColumn): Encoded {
-  const { width, write } = writingOf(vector.type);
+  const { width, write } = WRITERS[vector.type.kind] ?? EIGHT;
   const [validity, data] = [address(vector.validity), address(vector.data)];
   return {
     size: (sizes, n) => kernels().writeSizeFixed(sizes, n, validity, width),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Load, Owner, Split, Target } from '#sdk';
+import { installFailpoints, type Load, type Owner, type Split, type Target } from '#sdk';
 import { batchOf, UNAVAILABLE_VALUE, type LogicalType, type RowInput, type Schema } from '#batch';
 import { seeded, testPorts } from '#testing';
 import { startPostgres, type PostgresServer } from '../../test/services/postgres.ts';
@@ -136,5 +136,67 @@ describe('changes', () => {
       const got = await server.query(`select id, v, big from ${to.table} ${deletes === 'soft' ? 'where not _etl_deleted' : ''} order by id`);
       expect(got, JSON.stringify(changes, (_, value: unknown) => (typeof value === 'symbol' ? '?' : value))).toEqual([...rows].sort(([a], [b]) => a - b).map(([id, each]) => ({ id, ...each })));
     }
+  });
+});
+
+describe('commits that go wrong', () => {
+  const stateOf = async (pipe: string) => {
+    await using to = await create();
+    return to.state(pipe);
+  };
+
+  it('rule 9: a commit without an answer is unknown, and the next open tells what it did', async () => {
+    const to = target('unknown');
+    await using destinationUnderTest = await create();
+    await using run = await destinationUnderTest.claim('unknown', owner('1'));
+    const it = await run.begin(load('1', [to]), { [to.stream]: undefined });
+    const [split] = it.splits;
+    if (!split) throw new Error('no split');
+    const session = await run.open(it, split, never);
+    await session.accept({ type: 'schema', target: to, schema });
+    await session.accept({ type: 'batch', target: to, batch: batchOf(to.stream, schema, [row(1, 'a')]) });
+    const [backend] = await server.query<{ backend: string }>(`select backend from _etl.splits where pipe = 'unknown'`);
+    installFailpoints(async (name) => {
+      if (name === 'postgres.commit.send') await server.query('select pg_terminate_backend($1, 5000)', [Number(backend?.backend.split('@')[0])]);
+    });
+    const failed = await session.commit({ type: 'checkpoint', position: { p: 1 }, last: true }, await session.flush()).catch((error: unknown) => error);
+    installFailpoints(undefined);
+    expect(failed).toMatchObject({ kind: 'transient', code: expect.stringMatching(/-UNKNOWN$/) as string });
+    await session[Symbol.asyncDispose]();
+    await using again = await run.open(it, split, never);
+    expect(again.committed).toBeUndefined();
+    expect(await read('unknown')).toEqual([]);
+    await again.accept({ type: 'schema', target: to, schema });
+    await again.accept({ type: 'batch', target: to, batch: batchOf(to.stream, schema, [row(1, 'a')]) });
+    await again.commit({ type: 'checkpoint', position: { p: 1 }, last: true }, await again.flush());
+    expect(await read('unknown')).toEqual([{ id: 1, v: 'a', big: null }]);
+    expect((await stateOf('unknown')).loads[0]?.splits['0']).toMatchObject({ splitEpoch: 2, revision: 1, complete: true, rows: 1 });
+  });
+
+  it('rule 31: rows that the target would refuse are found one by one, with their reason', async () => {
+    await server.query(`create table strict (id int primary key, v varchar(3) not null, big text check (big <> 'bad'))`);
+    const { rejections, receipt } = await runOnce('strict', load('1', [target('strict')]), [row(1, 'abc', 'ok'), row(2, null), row(3, 'abcd'), row(4, 'a', 'bad'), row(5, 'b')]);
+    expect(rejections.map((each) => [each.key?.['id'], each.reason]).sort(([a], [b]) => Number(a) - Number(b))).toEqual([
+      ['2', 'v is NULL, which the target does not take'], ['3', 'v does not fit character varying(3)'], ['4', 'the row breaks the constraint strict_big_check'],
+    ]);
+    expect(receipt).toMatchObject({ rows: 2, rejected: 3 });
+    expect(await read('strict')).toEqual([{ id: 1, v: 'abc', big: 'ok' }, { id: 5, v: 'b', big: null }]);
+  });
+
+  it('rule 13: what rests on a replaced table goes on: grants, views, foreign keys', async () => {
+    const to = target('rested', { write: 'replace' });
+    await runOnce('rested', load('1', [to], { staged: true }), [row(1, 'a')]);
+    await server.query('create role reader; grant select on rested to reader');
+    await runOnce('rested', load('2', [to], { staged: true }), [row(2, 'b')], { after: '1' });
+    expect(await server.query(`select has_table_privilege('reader', 'rested', 'select') as may`)).toEqual([{ may: true }]);
+    await server.query('create view resting as select v from rested');
+    await runOnce('rested', load('3', [to], { staged: true }), [row(3, 'c')], { after: '2' });
+    expect(await server.query('select * from resting')).toEqual([{ v: 'c' }]);
+  });
+
+  it('pages that repeat a row: the last one stays', async () => {
+    const to = target('pages', { write: 'replace' });
+    await runOnce('pages', load('1', [to], { staged: true }), [row(1, 'a'), row(2, 'b'), row(1, 'c')]);
+    expect(await read('pages')).toEqual([{ id: 1, v: 'c', big: null }, { id: 2, v: 'b', big: null }]);
   });
 });

@@ -43,7 +43,7 @@ async function copyGrants(connection: SqlConnection, from: string, to: TableName
   const rows = await connection.query(`select a.privilege_type as privilege, case a.grantee when 0 then null else pg_get_userbyid(a.grantee) end as grantee, a.is_grantable as grantable
     from pg_class c, aclexplode(c.relacl) a where c.oid = ${from} and a.grantee <> c.relowner`);
   for (const row of rows) {
-    const grantee = row['grantee'] === null ? 'public' : quoteName(String(row['grantee']));
+    const grantee = typeof row['grantee'] === 'string' ? quoteName(row['grantee']) : 'public';
     await connection.query(`grant ${String(row['privilege'])} on ${qualified(postgresDialect, to)} to ${grantee}${row['grantable'] === true ? ' with grant option' : ''}`);
   }
 }

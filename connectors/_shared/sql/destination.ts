@@ -151,9 +151,9 @@ export class SqlDestination implements Destination {
   }
 
   private context(control: SqlSession, token: RunToken): RunContext {
-    const { ports, note } = this.options;
+    const { ports } = this.options;
     return {
-      database: this.database, token, control, turns: new Turnstile(), note,
+      database: this.database, token, control, turns: new Turnstile(), note: (level, message) => this.options.note(level, message),
       uuid: () => ports.random.uuidv7(),
       now: () => new Date(ports.clock.now()).toISOString(),
     };

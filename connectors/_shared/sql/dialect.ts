@@ -119,8 +119,8 @@ export interface SqlDialect {
   /** Longest identifier in bytes. */
   readonly maxNameBytes: number;
   readonly defaultSchema: string;
-  quote(identifier: string): string;
-  literal(text: string): string;
+  readonly quote: (identifier: string) => string;
+  readonly literal: (text: string) => string;
   /** Learns what `mapType` needs to know of the database: which of the sources' own types exist there. */
   prepareTypes(connection: SqlConnection, fields: readonly Field[]): Promise<void>;
   /** The column's type for this field. */

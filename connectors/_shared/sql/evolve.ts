@@ -71,6 +71,11 @@ function mappings(dialect: SqlDialect, planned: readonly PlannedColumn[]): Colum
   });
 }
 
+/** Text of no declared length does not lift the length that the target's column has: longer values are rejected by name (rule 31). */
+function keepsLength(dialect: SqlDialect, field: Field, existing: string): boolean {
+  return field.type.kind === 'text' && field.type.maxLength === undefined && dialect.overflows('v', dialect.mapType(field).sql, existing) !== undefined;
+}
+
 /**
  * What a schema message changes at the target: only new columns and wider types (rule 30), the same for `plan` and for the writer.
  * A column that the source has dropped stays, and its new rows are NULL.
@@ -90,7 +95,7 @@ export function planTable(dialect: SqlDialect, info: TableInfo | undefined, targ
       planned.push({ field, type: wanted });
       continue;
     }
-    const fits = dialect.sameType(existing.type, wanted) || dialect.widens(wanted, existing.type);
+    const fits = dialect.sameType(existing.type, wanted) || dialect.widens(wanted, existing.type) || keepsLength(dialect, field, existing.type);
     const grows = !fits && dialect.widens(existing.type, wanted);
     if (grows && target.evolve.types) ddl.push(dialect.alterType(info.name, field.name, wanted));
     else if (!fits) conflicts.push(`Column ${field.name} of ${where} is ${existing.type}, the source now sends ${wanted}${grows ? ', and the contract lets no type be widened' : ''}.`);
