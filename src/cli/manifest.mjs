@@ -34,14 +34,14 @@ class TextHelp extends Help {
     this.lines.push(args.join(' '));
   }
 }
-async function textOf(words) {
+async function textOf(show) {
   const help = new TextHelp(config, { ...config.pjson.oclif.helpOptions, stripAnsi: true });
-  await help.showHelp(words);
+  await show(help);
   return `${help.lines.join('\n').trimEnd()}\n`;
 }
-texts[''] = await textOf([]);
-for (const topic of config.topics) texts[topic.name.replaceAll(':', ' ')] = await textOf([topic.name]);
-for (const command of config.commands) texts[command.id.replaceAll(':', ' ')] = await textOf([command.id]);
+texts[''] = await textOf((help) => help.showRootHelp());
+for (const topic of config.topics) texts[topic.name.replaceAll(':', ' ')] = await textOf((help) => help.showTopicHelp(topic));
+for (const command of config.commands) texts[command.id.replaceAll(':', ' ')] = await textOf((help) => help.showCommandHelp(command));
 put('dist/help.json', JSON.stringify(texts), false);
 
 const { jobJsonSchema } = await import(new URL('dist/src/job/json-schema.js', root));
