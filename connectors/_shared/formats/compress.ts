@@ -18,10 +18,18 @@ export async function compressorOf(name: FormatOptions['compression']): Promise<
   }
 }
 
-/** Level 1: half of snappy's bytes at little more CPU. The same build on every Node, so that a file does not depend on the runtime. */
-async function zstd(): Promise<Compressor> {
+/** Loaded once: a second `init` of the library gives its compressor memory that is in use. */
+let library: Promise<(bytes: Uint8Array, level: number) => Uint8Array> | undefined;
+async function loadZstd(): Promise<(bytes: Uint8Array, level: number) => Uint8Array> {
   const { compress, init } = await import('@bokuweb/zstd-wasm');
   await init();
+  return compress;
+}
+
+/** Level 1: half of snappy's bytes at little more CPU. The same build on every Node, so that a file does not depend on the runtime. */
+async function zstd(): Promise<Compressor> {
+  library ??= loadZstd();
+  const compress = await library;
   return { compress: (address, length) => compress(viewBytes(address, length), 1), release: () => {} };
 }
 

@@ -57,7 +57,7 @@ export function pqCopy(how: i32, data: usize, valid: usize, from: i32, to: i32, 
   }
 }
 
-// Statistics of fixed width lie at `s`: least (16 bytes), greatest (16 bytes), u32 whether there are any.
+// Statistics of fixed width lie at `s`: least (16 bytes), greatest (16 bytes), u32 whether there are any, u32 whether a float is NaN.
 function range<T>(p: usize, n: i32, s: usize): void {
   if (n == 0) return;
   let lo = load<T>(p), hi = lo;
@@ -65,15 +65,15 @@ function range<T>(p: usize, n: i32, s: usize): void {
   for (let i = 0; i < n; i++) { const v = load<T>(p + <usize>i * sizeof<T>()); lo = v < lo ? v : lo; hi = v > hi ? v : hi; }
   store<T>(s, lo); store<T>(s + 16, hi); store<u32>(s + 32, 1);
 }
-/** NaN has no order: it is in no statistics. */
+/** NaN has no order here, but is the greatest to some readers: where one is, there are no bounds. */
 function rangeFloat<T>(p: usize, n: i32, s: usize): void {
-  let any = load<u32>(s + 32), lo: T = <T>Infinity, hi: T = <T>-Infinity;
+  let any = load<u32>(s + 32), nan = load<u32>(s + 36), lo: T = <T>Infinity, hi: T = <T>-Infinity;
   if (any) { lo = load<T>(s); hi = load<T>(s + 16); }
   for (let i = 0; i < n; i++) {
     const v = load<T>(p + <usize>i * sizeof<T>());
-    any |= <u32>(v == v); lo = v < lo ? v : lo; hi = v > hi ? v : hi;
+    any |= <u32>(v == v); nan |= <u32>(v != v); lo = v < lo ? v : lo; hi = v > hi ? v : hi;
   }
-  store<T>(s, lo); store<T>(s + 16, hi); store<u32>(s + 32, any);
+  store<T>(s, lo); store<T>(s + 16, hi); store<u32>(s + 32, any); store<u32>(s + 36, nan);
 }
 /** 16 bytes, big-endian: signed for decimals, unsigned for uuid. `flip` is the sign bit of the first half or 0. */
 function range16(p: usize, n: i32, s: usize, flip: u64): void {

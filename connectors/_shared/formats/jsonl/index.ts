@@ -1,4 +1,4 @@
-import type { Batch, Field, LogicalType, Vector } from '#batch';
+import type { Batch, LogicalType, Vector } from '#batch';
 import type { ColumnMapping } from '#sdk';
 import type { Format, FormatReject } from '../contract.ts';
 import { JsonlWriter } from './writer.ts';
@@ -7,25 +7,27 @@ import { JsonlWriter } from './writer.ts';
 export const jsonl: Format = {
   name: 'jsonl',
   extension: 'jsonl',
-  mapColumn: (field) => ({ column: field.name, from: field.type, ...outcomeOf(field) }),
+  mapColumn: (field) => ({ column: field.name, from: field.type, ...OUTCOMES[field.type.kind] }),
   check,
   open: (schema, _options, sink) => new JsonlWriter(schema, sink),
 };
 
-function outcomeOf({ type }: Field): Pick<ColumnMapping, 'to' | 'outcome' | 'note'> {
-  switch (type.kind) {
-    case 'bool': return { to: 'boolean', outcome: 'exact' };
-    case 'int64': case 'uint64': case 'decimal': return { to: 'number', outcome: 'exact', note: 'all digits: read it with a lossless parser' };
-    case 'float32': case 'float64': case 'number': return { to: 'number', outcome: 'mapped', note: 'NaN and the infinities as strings' };
-    case 'json': return { to: 'JSON', outcome: 'checked', note: 'as it came, line breaks between tokens as blanks; what is not JSON is rejected' };
-    case 'list': return { to: 'array', outcome: 'mapped', note: 'of canonical texts' };
-    case 'struct': return { to: 'object', outcome: 'mapped', note: 'of canonical texts' };
-    case 'text': return { to: 'string', outcome: 'exact' };
-    case 'bytes': return { to: 'string', outcome: 'mapped', note: 'lower-case hex' };
-    case 'uuid': case 'date': case 'time': case 'timestamp': case 'timestamptz': case 'interval': return { to: 'string', outcome: 'mapped', note: 'canonical text' };
-    default: return { to: 'number', outcome: 'exact' };
-  }
-}
+type Outcome = Pick<ColumnMapping, 'to' | 'outcome' | 'note'>;
+const SMALL: Outcome = { to: 'number', outcome: 'exact' };
+const LARGE: Outcome = { to: 'number', outcome: 'exact', note: 'all digits: read it with a lossless parser' };
+const FLOAT: Outcome = { to: 'number', outcome: 'mapped', note: 'NaN and the infinities as strings' };
+const CANONICAL: Outcome = { to: 'string', outcome: 'mapped', note: 'canonical text' };
+const OUTCOMES: Readonly<Record<LogicalType['kind'], Outcome>> = {
+  bool: { to: 'boolean', outcome: 'exact' },
+  int8: SMALL, int16: SMALL, int32: SMALL, int64: LARGE, uint8: SMALL, uint16: SMALL, uint32: SMALL, uint64: LARGE, decimal: LARGE,
+  float32: FLOAT, float64: FLOAT, number: FLOAT,
+  text: { to: 'string', outcome: 'exact' },
+  bytes: { to: 'string', outcome: 'mapped', note: 'lower-case hex' },
+  json: { to: 'JSON', outcome: 'checked', note: 'as it came, line breaks between tokens as blanks; what is not JSON is rejected' },
+  list: { to: 'array', outcome: 'mapped', note: 'of canonical texts' },
+  struct: { to: 'object', outcome: 'mapped', note: 'of canonical texts' },
+  uuid: CANONICAL, date: CANONICAL, time: CANONICAL, timestamp: CANONICAL, timestamptz: CANONICAL, interval: CANONICAL,
+};
 
 /** A line must be JSON, so what calls itself json has to be it. */
 function check(batch: Batch): FormatReject[] {
@@ -42,13 +44,16 @@ function holdsJson(type: LogicalType): boolean {
 
 /** Rows of a json column, or of what holds one, that don't parse. */
 function faults(vector: Vector): number[] {
-  const { type, children, offsets, validity, data } = vector;
+  const { type, children, offsets } = vector;
   if (type.kind === 'struct') return children.flatMap(faults);
   if (type.kind === 'list') return children.flatMap(faults).map((element) => (offsets ?? new Int32Array(0)).findLastIndex((start) => start <= element));
-  if (type.kind !== 'json') return [];
+  return type.kind === 'json' ? invalid(vector) : [];
+}
+
+function invalid({ length, data, offsets, validity }: Vector): number[] {
   const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   const rows: number[] = [];
-  for (let i = 0; i < vector.length; i++) {
+  for (let i = 0; i < length; i++) {
     if ((validity?.[i] ?? 1) === 1 && !isJson(text.toString('utf8', offsets?.[i] ?? 0, offsets?.[i + 1] ?? 0))) rows.push(i);
   }
   return rows;

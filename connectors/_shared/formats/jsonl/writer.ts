@@ -76,7 +76,7 @@ export class JsonlWriter implements FileWriter {
 }
 
 function describeColumn(field: Field, given: Vector, scratch: Arena): number[] {
-  const form = formOf(field.type);
+  const form = FORMS[field.type.kind];
   const vector = form === Form.INTEGER || form === Form.BOOL ? given : toTextVector(given, scratch);
   const key = Buffer.from(`${JSON.stringify(field.name)}:`);
   const name = scratch.bytes(key.length);
@@ -85,13 +85,11 @@ function describeColumn(field: Field, given: Vector, scratch: Arena): number[] {
   return [vector.data.byteOffset, vector.offsets?.byteOffset ?? 0, vector.validity?.byteOffset ?? 0, name.byteOffset, key.length, form, widthOf(field.type), signed];
 }
 
-function formOf(type: LogicalType): number {
-  switch (type.kind) {
-    case 'bool': return Form.BOOL;
-    case 'int8': case 'int16': case 'int32': case 'int64': case 'uint8': case 'uint16': case 'uint32': case 'uint64': return Form.INTEGER;
-    case 'float32': case 'float64': case 'number': return Form.FLOAT;
-    case 'decimal': return Form.BARE;
-    case 'json': case 'list': case 'struct': return Form.JSON;
-    case 'text': case 'bytes': case 'uuid': case 'date': case 'time': case 'timestamp': case 'timestamptz': case 'interval': return Form.TEXT;
-  }
-}
+const FORMS: Readonly<Record<LogicalType['kind'], number>> = {
+  bool: Form.BOOL,
+  int8: Form.INTEGER, int16: Form.INTEGER, int32: Form.INTEGER, int64: Form.INTEGER,
+  uint8: Form.INTEGER, uint16: Form.INTEGER, uint32: Form.INTEGER, uint64: Form.INTEGER,
+  float32: Form.FLOAT, float64: Form.FLOAT, number: Form.FLOAT, decimal: Form.BARE,
+  json: Form.JSON, list: Form.JSON, struct: Form.JSON,
+  text: Form.TEXT, bytes: Form.TEXT, uuid: Form.TEXT, date: Form.TEXT, time: Form.TEXT, timestamp: Form.TEXT, timestamptz: Form.TEXT, interval: Form.TEXT,
+};

@@ -1,7 +1,7 @@
 import type { Field, Schema } from '#batch';
 import type { FormatOptions } from '../contract.ts';
 import type { PageRecord } from './column.ts';
-import type { Leaf, ParquetSchema, SchemaElement } from './schema.ts';
+import type { Leaf, LeafType, ParquetSchema, SchemaElement } from './schema.ts';
 import type { Bounds } from './statistics.ts';
 import { T, ThriftWriter } from './thrift.ts';
 
@@ -44,7 +44,7 @@ export interface FileParts {
   readonly options: FormatOptions;
 }
 
-/** Bounds of each page; undefined when a page has values but no bounds (all NaN): such a chunk has no column index. */
+/** Bounds of each page; undefined when a page has values but no bounds (a NaN): such a chunk has no column index. */
 export function columnIndex({ pages }: WrittenChunk): Uint8Array | undefined {
   if (pages.some((page) => page.nulls < page.values && page.bounds?.max === undefined)) return undefined;
   const empty = new Uint8Array(0);
@@ -106,15 +106,22 @@ function writeElement(thrift: ThriftWriter, { name, repetition, leaf, children, 
     if (repetition >= 0) thrift.i32(3, repetition);
     thrift.binary(4, name);
     if (children !== undefined) thrift.i32(5, children);
-    if (leaf?.converted !== undefined) thrift.i32(6, leaf.converted);
-    if (list) thrift.i32(6, 3);
-    if (leaf?.decimal) {
-      thrift.i32(7, leaf.decimal.scale);
-      thrift.i32(8, leaf.decimal.precision);
+    if (list) {
+      thrift.i32(6, 3);
+      thrift.field(10, () => thrift.field(3, () => {}));
     }
-    const logical = list ? () => thrift.field(3, () => {}) : leaf?.logical && (() => leaf.logical?.(thrift));
-    if (logical) thrift.field(10, logical);
+    if (leaf) writeAnnotations(thrift, leaf);
   });
+}
+
+/** What the values mean, in the old form and in the new. */
+function writeAnnotations(thrift: ThriftWriter, { converted, decimal, logical }: LeafType): void {
+  if (converted !== undefined) thrift.i32(6, converted);
+  if (decimal) {
+    thrift.i32(7, decimal.scale);
+    thrift.i32(8, decimal.precision);
+  }
+  if (logical) thrift.field(10, () => logical(thrift));
 }
 
 function writeGroup(thrift: ThriftWriter, { groups, indexes, options }: FileParts, ordinal: number): void {

@@ -30,20 +30,26 @@ export class Statistics {
 
   /** Widens this by all that `other` has seen. */
   add(other: Statistics): void {
-    if (this.type.order === Order.TEXT) this.addText(other);
-    else if (other.words()[8]) {
+    if (this.type.order === Order.TEXT) {
+      this.addText(other);
+      return;
+    }
+    const [mine, theirs] = [this.words(), other.words()];
+    mine[9] = (mine[9] ?? 0) | (theirs[9] ?? 0);
+    if (theirs[8]) {
       kernels().pqRange(this.type.order, other.address, 1, this.address);
       kernels().pqRange(this.type.order, other.address + 16, 1, this.address);
     }
   }
 
-  /** Undefined when no value has an order: all null, or NaN. */
+  /** Undefined when there is no value, or a NaN: DuckDB holds it for the greatest float, so a greatest value without it would hide rows. */
   bounds(): Bounds | undefined {
     return this.type.order === Order.TEXT ? this.textBounds() : this.fixedBounds();
   }
 
   private fixedBounds(): Bounds | undefined {
-    if (!this.words()[8]) return undefined;
+    const words = this.words();
+    if (!words[8] || words[9]) return undefined;
     const min = this.block().slice(0, this.type.width);
     const max = this.block().slice(16, 16 + this.type.width);
     if (this.type.order === Order.F32 || this.type.order === Order.F64) zeroBounds(min, max);
@@ -93,7 +99,7 @@ export class Statistics {
 
   private words(): Uint32Array {
     const { buffer } = this.block();
-    return new Uint32Array(buffer, this.address, 9);
+    return new Uint32Array(buffer, this.address, 10);
   }
 }
 
@@ -126,7 +132,7 @@ function raised(cut: Uint8Array, utf8: boolean): Uint8Array | undefined {
     bytes[end - 1] = (bytes[end - 1] ?? 0) + 1;
     return bytes;
   }
-  const characters = [...Buffer.from(cut.subarray(0, wholeCharacters(cut))).toString('utf8')];
+  const characters = Array.from(Buffer.from(cut.subarray(0, wholeCharacters(cut))).toString('utf8'));
   for (;;) {
     const code = characters.pop()?.codePointAt(0);
     if (code === undefined) return undefined;
