@@ -132,6 +132,8 @@ export async function connect(config: ConnectionConfig, directory: string, setti
     },
     destroy: () => wire.destroy(),
     [Symbol.asyncDispose]: async () => {
+      // in the middle of a COPY nobody would read the goodbye
+      if (wire.taken) wire.destroy();
       await Promise.race([client.end(), wire.closed]).catch(() => undefined);
     },
   };

@@ -5,6 +5,7 @@ import {
 import type { SourceConfig } from './config.ts';
 import type { Connection } from './connection.ts';
 import { quoteName, quoteText } from './quoting.ts';
+import { checkSource } from './source/check.ts';
 import { describeQuery, loadRelations, missing, streamInfo, type Relation } from './source/catalogue.ts';
 import { fullCondition, fullLoad, type FullSplit } from './source/full.ts';
 import { fixBound, incrementalLoad, passCondition, passOrder, tupleAt, type CursorPosition, type Pass } from './source/incremental.ts';
@@ -58,9 +59,8 @@ export class PostgresSource implements Source {
     return `postgres:${row?.system ?? '?'}/${row?.database ?? '?'}`;
   }
 
-  async check(_selection: readonly Selection[]): Promise<CheckReport> {
-    await this.sessions.questions();
-    return [];
+  async check(selection: readonly Selection[]): Promise<CheckReport> {
+    return checkSource(await this.sessions.questions(), selection, this.context);
   }
 
   async discover(queries: Readonly<Record<string, string>> = {}): Promise<readonly StreamInfo[]> {
@@ -148,15 +148,19 @@ export class PostgresSource implements Source {
       ...options, query: `${selectFrom(selected)} WHERE ${passCondition(pass, selected, after)}${passOrder(pass, selected)}`,
       last: (vectors, row) => { tuple = pass.ordered ? tupleAt(pass, selected, vectors, row) : undefined; },
     });
-    for (;;) {
-      const next = await rows.next();
-      if (next.done) {
-        if (next.value) yield { type: 'checkpoint', position: { ...position }, last: true };
-        return;
+    try {
+      for (;;) {
+        const next = await rows.next();
+        if (next.done) {
+          if (next.value) yield { type: 'checkpoint', position: { ...position }, last: true };
+          return;
+        }
+        yield next.value;
+        // the tuple ends with the key: a tie is never cut (guarantee 4)
+        if (next.value.type === 'batch' && tuple) yield { type: 'checkpoint', position: { ...position, after: tuple } };
       }
-      yield next.value;
-      // the tuple ends with the key: a tie is never cut (guarantee 4)
-      if (next.value.type === 'batch' && tuple) yield { type: 'checkpoint', position: { ...position, after: tuple } };
+    } finally {
+      await rows.return(false);
     }
   }
 

@@ -81,6 +81,11 @@ export class CopySocket {
     this.socket.resume();
   }
 
+  /** A COPY has taken the bytes over and not given them back. */
+  get taken(): boolean {
+    return this.sink !== undefined;
+  }
+
   write(bytes: Uint8Array): void {
     this.socket.write(bytes);
   }
