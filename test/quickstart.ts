@@ -19,7 +19,7 @@ interface Flight { readonly delay: number; readonly distance: number; readonly t
 
 function dataset<T>(name: string): T {
   const require = createRequire(import.meta.url);
-  return JSON.parse(readFileSync(join(dirname(require.resolve('vega-datasets/package.json')), 'data', name), 'utf8')) as T;
+  return JSON.parse(readFileSync(join(dirname(dirname(require.resolve('vega-datasets'))), 'data', name), 'utf8')) as T;
 }
 
 const FILMS = `create table public.films (
