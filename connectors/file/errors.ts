@@ -64,7 +64,7 @@ export function targetLost(table: string): EtlError {
 
 export function foreignTarget(table: string, pipe: string): EtlError {
   return new EtlError({
-    kind: 'config', code: 'ETL-FILE-011', message: `The folder ${table} belongs to the job ${pipe}.`,
+    kind: 'state_lost', code: 'ETL-FILE-011', message: `The folder ${table} belongs to the job ${pipe}.`,
     hint: 'Choose another table; or, if both jobs only append, set `shared: append` on the streams of both.',
   });
 }

@@ -277,7 +277,7 @@ describe('whose table it is', () => {
     await commit(await open(run, one), target(), [1], at(1));
     const other = await fresh().claim('other/pg->lake', owner('x'));
     await other.begin(one, { 'public.orders': undefined });
-    await expect(send(await open(other, one), target(), [9])).rejects.toMatchObject({ kind: 'config', code: 'ETL-FILE-011', message: expect.stringContaining(PIPE) as string });
+    await expect(send(await open(other, one), target(), [9])).rejects.toMatchObject({ kind: 'state_lost', code: 'ETL-FILE-011', message: expect.stringContaining(PIPE) as string });
     const shared = target('append', 'log', 'public.orders', { shared: true });
     const both = load('S', { targets: [shared] });
     await run.begin(both, { 'public.orders': 'L1' });

@@ -38,6 +38,7 @@ export function visibleFiles(folder: string, format: string): string[] {
 }
 
 function textOf(column: string, type: string): string {
+  if (type.startsWith('DECIMAL') && !type.endsWith(',0)')) return `rtrim(rtrim(cast(${column} as varchar), '0'), '.')`;
   switch (type) {
     case 'TIMESTAMP WITH TIME ZONE': return `strftime(${column} at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')`;
     case 'TIMESTAMP': return `strftime(${column}, '%Y-%m-%dT%H:%M:%S.%f')`;

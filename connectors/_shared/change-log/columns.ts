@@ -91,7 +91,11 @@ function opVector(ops: Uint8Array | undefined, length: number, arena: Arena): Ve
 /** The names of the columns that the source did not send, so that their NULL is told from a real one. */
 function unchangedVector({ schema, columns, length }: Batch, arena: Arena): Vector {
   const held = columns.flatMap((vector, index) => (vector.validity?.includes(UNAVAILABLE) ? [{ validity: vector.validity, name: schema.fields[index]?.name ?? '' }] : []));
-  if (held.length === 0) return { ...varVector(TEXT, length, 0, arena), validity: arena.bytes(length).fill(NULL) };
+  if (held.length === 0) {
+    const none = varVector(TEXT, length, 0, arena);
+    none.offsets.fill(0);
+    return { ...none, validity: arena.bytes(length).fill(NULL) };
+  }
   const names = Array.from({ length }, (_, row) => held.filter(({ validity }) => validity[row] === UNAVAILABLE).map(({ name }) => name).join(',') || null);
   return vectorOf(TEXT, names, arena);
 }
