@@ -45,8 +45,9 @@ export class ChunkEncoder {
   }
 
   /** Rows `from` to `from + count` of what the column takes its values from. */
-  column(into: NativeVector, column: RowColumn, at: { batch: Batch; mask: Vector | undefined; from: number; count: number }): void {
+  column(into: NativeVector, column: RowColumn | undefined, at: { batch: Batch; mask: Vector | undefined; from: number; count: number }): void {
     const { batch, from, count } = at;
+    if (!column) return this.vectorOrNull(into, undefined, { from, count, place: { stream: batch.stream, column: '' } });
     const source = column.from;
     const place = { stream: batch.stream, column: column.name };
     switch (source.kind) {

@@ -24,7 +24,8 @@ interface Sink {
   /** The permanent table that `finish` moves them to. */
   readonly into: RowTarget | undefined;
   appender: Awaited<ReturnType<DuckDBConnection['createAppender']>> | undefined;
-  readonly types: readonly DuckDBType[];
+  /** In the order of the temporary table; what the rows do not have is NULL. */
+  readonly columns: readonly (RowColumn | undefined)[];
 }
 
 /**
@@ -51,11 +52,16 @@ export class DuckdbWriter implements RowWriter {
       const sink = await this.sink(into);
       const mask = into.columns.some((column) => column.from.kind === 'unavailable') ? unavailableMask(batch, arena) : undefined;
       const appender = sink.appender ??= await this.parts.connection.createAppender(sink.table, 'main', 'temp');
-      const chunk = this.parts.api.DuckDBDataChunk.create(sink.types, 0);
+      const types = sink.columns.map((column, index) => (column ? this.driverType(column) : appender.columnType(index)));
+      const chunk = this.parts.api.DuckDBDataChunk.create(types, 0);
       for (let from = 0; from < batch.length; from += CHUNK) {
         const count = Math.min(CHUNK, batch.length - from);
         chunk.reset();
-        into.columns.forEach((column, index) => this.encoder.column(bindings.data_chunk_get_vector(chunk.chunk, index), column, { batch, mask, from, count }));
+        for (const [index, column] of sink.columns.entries()) {
+          // ordinals move on with every write, so the column is the caller's of now
+          const current = column && into.columns.find((each) => each.name === column.name);
+          this.encoder.column(bindings.data_chunk_get_vector(chunk.chunk, index), current, { batch, mask, from, count });
+        }
         chunk.rowCount = count;
         appender.appendDataChunk(chunk);
       }
@@ -78,9 +84,16 @@ export class DuckdbWriter implements RowWriter {
       this.settle();
       await this.parts.connection.run(`create temporary table ${quoteName(table)} (${into.columns.map((column) => `${quoteName(column.name)} ${typeOf(column)}`).join(', ')})`);
     }
-    const sink: Sink = { table, into: permanent ? into : undefined, appender: undefined, types: into.columns.map((column) => this.driverType(column)) };
+    const columns = permanent ? into.columns : await this.columnsOf(table, into);
+    const sink: Sink = { table, into: permanent ? into : undefined, appender: undefined, columns };
     this.sinks.set(key, sink);
     return sink;
+  }
+
+  /** A stage may have columns that these rows do not. */
+  private async columnsOf(table: string, into: RowTarget): Promise<readonly (RowColumn | undefined)[]> {
+    const result = await this.parts.connection.runAndReadAll("select column_name from duckdb_columns() where database_name = 'temp' and table_name = $1 order by column_index", [table]);
+    return result.getRows().map(([name]) => into.columns.find((column) => column.name === name));
   }
 
   private driverType(column: RowColumn): DuckDBType {
