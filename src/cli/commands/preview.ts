@@ -77,7 +77,7 @@ async function firstRows(source: Source, binding: Binding, limit: number): Promi
 function take(batch: Batch, rows: Row[], limit: number): void {
   for (const change of rowsOf(batch)) {
     if (rows.length >= limit) break;
-    rows.push(change.row);
+    rows.push(change.values);
   }
   batch.release();
 }
