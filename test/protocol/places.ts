@@ -49,7 +49,7 @@ function memoryPlace(at: string): Promise<Place> {
   const store: MemoryStore = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as MemoryStore) : emptyStore();
   const reload = (): void => { if (existsSync(file)) Object.assign(store, JSON.parse(readFileSync(file, 'utf8')) as MemoryStore); };
   const saved = (): void => {
-    if (process.send === undefined) return;
+    if (process.send === undefined && !existsSync(file)) return; // only where a child shares it
     writeFileSync(`${file}.new`, JSON.stringify(store));
     renameSync(`${file}.new`, file);
   };

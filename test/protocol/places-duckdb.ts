@@ -1,0 +1,47 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DuckdbFile } from '../../connectors/duckdb/connection.ts';
+import { createDestination, duckdbCapabilities } from '../../connectors/duckdb/destination.ts';
+import type { TableRow } from '#testing';
+import { contextFor, type PlaceKind } from './places.ts';
+
+/** One file, which one process holds at a time. */
+export function duckdbKind(): PlaceKind {
+  let seed = 0;
+  return {
+    name: 'duckdb',
+    make: (at) => {
+      const path = join(at, 'round.duckdb');
+      return Promise.resolve({
+        capabilities: duckdbCapabilities(),
+        ordered: true,
+        open: () => createDestination({ path, memory_limit: '256MB', threads: 1 }, contextFor(at, ++seed)),
+        readTable: (target) => readTable(path, target.table),
+        deliverLate: () => undefined,
+        remove: () => {
+          rmSync(at, { recursive: true, force: true });
+          return Promise.resolve();
+        },
+      });
+    },
+  };
+}
+
+async function readTable(path: string, table: string): Promise<readonly TableRow[]> {
+  const file = new DuckdbFile({ path, settings: {} });
+  try {
+    const session = await file.connect();
+    const columns = await session.query(`select column_name as name, data_type as type from duckdb_columns() where table_name = '${table}' and schema_name = 'main' order by column_index`);
+    if (columns.length === 0) return [];
+    const texts = columns.map((column) => canonical(String(column['name']), String(column['type'])));
+    return (await session.query(`select ${texts.join(', ')} from "${table}" order by rowid`)) as unknown as TableRow[];
+  } finally {
+    await file[Symbol.asyncDispose]();
+  }
+}
+
+function canonical(name: string, type: string): string {
+  if (type === 'TIMESTAMP WITH TIME ZONE') return `strftime("${name}" at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ') as "${name}"`;
+  if (type.startsWith('DECIMAL')) return `regexp_replace(regexp_replace("${name}"::varchar, '(\\.\\d*?)0+$', '\\1'), '\\.$', '') as "${name}"`;
+  return `"${name}"::varchar as "${name}"`;
+}

@@ -1,0 +1,62 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { destination, destinationConfig } from '../../connectors/postgres/destination.ts';
+import { quoteName } from '../../connectors/postgres/quoting.ts';
+import type { Target } from '#sdk';
+import type { TableRow } from '#testing';
+import { startPostgres, type PostgresServer } from '../services/postgres.ts';
+import { contextFor, type PlaceKind } from './places.ts';
+
+/** One server of our own, a database for each round. A child finds its URL in the round's folder. */
+export function postgresKind(): PlaceKind {
+  let server: PostgresServer | undefined;
+  let rounds = 0;
+  let seed = 0;
+  const urlOf = async (at: string): Promise<string> => {
+    const file = join(at, 'url.txt');
+    if (existsSync(file)) return readFileSync(file, 'utf8');
+    server ??= await startPostgres();
+    const url = await server.createDatabase(`round_${++rounds}`);
+    writeFileSync(file, url);
+    return url;
+  };
+  return {
+    name: 'postgres',
+    make: async (at) => {
+      const url = await urlOf(at);
+      const name = new URL(url).pathname.slice(1);
+      return {
+        capabilities: destination.capabilities(destinationConfig.parse({ url })),
+        ordered: true,
+        open: () => destination.create(destinationConfig.parse({ url }), contextFor(at, ++seed)),
+        readTable: (target) => readTable(url, target),
+        deliverLate: () => undefined,
+        remove: async () => {
+          rmSync(at, { recursive: true, force: true });
+          await server?.query(`drop database if exists ${name} with (force)`);
+        },
+      };
+    },
+    stop: async () => { await server?.stop(); },
+  };
+}
+
+async function readTable(url: string, target: Target): Promise<readonly TableRow[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const table = quoteName(target.schema ?? 'public', target.table);
+    const columns = (await client.query<{ name: string; type: string }>('select attname as name, atttypid::regtype::text as type from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped', [table])).rows;
+    if (columns.length === 0) return [];
+    const texts = columns.map(({ name, type }) => `${canonical(quoteName(name), type)} as ${quoteName(name)}`);
+    return (await client.query<Record<string, string | null>>(`select ${texts.join(', ')} from ${table} order by ctid`)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+function canonical(name: string, type: string): string {
+  if (type.startsWith('timestamp')) return `to_char(${name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+  return type === 'numeric' ? `trim_scale(${name})::text` : `${name}::text`;
+}
