@@ -173,7 +173,8 @@ export class StreamResolver {
     }
     if (!this.input.document.open.has(pathKey(where))) requireConnection(use, where, this.connections, this.#diagnostics);
     const { use: _, schema, table, ...options } = mine.use === undefined || mine.use === base.use ? { ...base, ...mine } : mine;
-    for (const name of [schema, table]) this.#template(name, where);
+    const named = own === undefined ? ['target'] : [...path, 'target'];
+    for (const [key, name] of Object.entries({ schema, table })) this.#template(name, [...named, key]);
     return { use, ...(schema === undefined ? {} : { schema }), ...(table === undefined ? {} : { table }), options: Object.fromEntries(Object.entries(options).map(([name, value]) => [name, toJson(value as never)])) };
   }
 
