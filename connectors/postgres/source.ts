@@ -119,7 +119,7 @@ export class PostgresSource implements Source {
       await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
       const job = { connection, selected, split, stop };
       if (isPass(split)) yield* this.readPass(job, from);
-      else yield* this.readFull(job, String(reading['snapshot']));
+      else yield* this.readFull(job, (reading as unknown as Snapshot).snapshot);
     } finally {
       await this.sessions.close(connection);
     }

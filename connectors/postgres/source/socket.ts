@@ -29,6 +29,7 @@ export class CopySocket {
     this.socket = socket;
     this.direct = direct;
     socket.on('error', (error) => (this.failure ??= error));
+    socket.on('end', () => this.sink?.closed(this.failure));
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.sink?.closed(this.failure);
