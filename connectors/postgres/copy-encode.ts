@@ -88,22 +88,23 @@ function vectorEncoder(vector: Vector, column: RowColumn, arena: Arena): Encoded
   const offsets = address(vector.offsets);
   const { type } = vector;
   const k = kernels();
-  switch (type.kind) {
-    case 'text': case 'bytes': case 'json': {
-      const prefix = type.kind === 'json' && canonicalName(column.type) === 'jsonb' ? 1 : -1;
-      return { size: (sizes, n) => k.writeSizeBytes(sizes, n, validity, offsets, prefix > 0 ? 1 : 0), write: (cursors, n) => k.writeBytes(cursors, n, validity, data, offsets, prefix) };
-    }
-    case 'number': return { size: (sizes, n) => k.writeSizeNumber(sizes, n, validity, data, offsets), write: (cursors, n) => k.writeNumber(cursors, n, validity, data, offsets) };
-    case 'decimal': {
-      const wide = type.precision > 18 ? 1 : 0;
-      return { size: (sizes, n) => k.writeSizeDecimal(sizes, n, validity, data, wide, type.scale), write: (cursors, n) => k.writeDecimal(cursors, n, validity, data, wide, type.scale) };
-    }
-    case 'uint64': return { size: (sizes, n) => k.writeSizeUnsigned(sizes, n, validity, data), write: (cursors, n) => k.writeUnsigned(cursors, n, validity, data) };
-    case 'list': return listEncoder(vector, column, arena);
-    case 'struct': return vectorEncoder(toTextVector(vector, arena), column, arena);
-    case 'bool': case 'int8': case 'int16': case 'int32': case 'int64': case 'uint8': case 'uint16': case 'uint32': case 'float32': case 'float64': case 'uuid':
-    case 'date': case 'time': case 'timestamp': case 'timestamptz': case 'interval': return fixedEncoder(vector, column);
-  }
+  if (type.kind === 'list') return listEncoder(vector, column, arena);
+  if (type.kind === 'struct') return vectorEncoder(toTextVector(vector, arena), column, arena);
+  if (type.kind === 'text' || type.kind === 'bytes' || type.kind === 'json') return bytesEncoder(vector, type.kind === 'json' && canonicalName(column.type) === 'jsonb');
+  if (type.kind === 'number') return { size: (sizes, n) => k.writeSizeNumber(sizes, n, validity, data, offsets), write: (cursors, n) => k.writeNumber(cursors, n, validity, data, offsets) };
+  if (type.kind === 'uint64') return { size: (sizes, n) => k.writeSizeUnsigned(sizes, n, validity, data), write: (cursors, n) => k.writeUnsigned(cursors, n, validity, data) };
+  if (type.kind !== 'decimal') return fixedEncoder(vector, column);
+  const wide = type.precision > 18 ? 1 : 0;
+  return { size: (sizes, n) => k.writeSizeDecimal(sizes, n, validity, data, wide, type.scale), write: (cursors, n) => k.writeDecimal(cursors, n, validity, data, wide, type.scale) };
+}
+
+/** jsonb has its version before the text. */
+function bytesEncoder(vector: Vector, isJsonb: boolean): Encoded {
+  const [validity, data, offsets] = [address(vector.validity), address(vector.data), address(vector.offsets)];
+  return {
+    size: (sizes, n) => kernels().writeSizeBytes(sizes, n, validity, offsets, isJsonb ? 1 : 0),
+    write: (cursors, n) => kernels().writeBytes(cursors, n, validity, data, offsets, isJsonb ? 1 : -1),
+  };
 }
 
 function listEncoder(vector: Vector, column: RowColumn, arena: Arena): Encoded {

@@ -55,17 +55,22 @@ function modifierOf(field: Field): string {
 /** `known`: the type that the origin names exists here. */
 export function mapField(field: Field, known: boolean): MappedType {
   const origin = originName(field);
-  if (field.type.kind === 'text' && field.type.origin !== undefined && origin !== undefined) {
-    const modifier = /^"pg_catalog"\."(bit|varbit|timetz|interval)"$/.test(origin) ? modifierOf(field) : '';
-    if (known) return { sql: `${canonicalOf(origin)}${modifier}`, outcome: 'exact' };
-    return { sql: 'text', outcome: 'mapped', note: `${origin} does not exist here: its text is kept` };
-  }
+  if (origin !== undefined && field.type.kind === 'text' && field.type.origin !== undefined) return mapOrigin(field, origin, known);
   const refined = origin === undefined ? undefined : refinedType(field, origin, known);
   if (refined !== undefined) return { sql: refined, outcome: 'exact' };
   const sql = plainType(field.type);
-  const mapped = field.type.kind === 'struct' || (field.type.kind === 'list' && !isFlat(field.type));
-  const checked = field.type.kind === 'date' || field.type.kind === 'timestamp' || field.type.kind === 'timestamptz';
-  return { sql, outcome: mapped ? 'mapped' : checked && origin === undefined ? 'checked' : 'exact', ...(mapped && { note: 'as JSON' }) };
+  if (sql === 'json' && field.type.kind !== 'json') return { sql, outcome: 'mapped', note: 'as JSON' };
+  return { sql, outcome: origin === undefined && CALENDAR.has(field.type.kind) ? 'checked' : 'exact' };
+}
+
+/** Types of which Postgres holds fewer years than the vectors. */
+const CALENDAR: ReadonlySet<string> = new Set(['date', 'timestamp', 'timestamptz']);
+
+/** The source's own text: exact where its type exists. */
+function mapOrigin(field: Field, origin: string, known: boolean): MappedType {
+  if (!known) return { sql: 'text', outcome: 'mapped', note: `${origin} does not exist here: its text is kept` };
+  const modifier = /^"pg_catalog"\."(bit|varbit|timetz|interval)"$/.test(origin) ? modifierOf(field) : '';
+  return { sql: `${canonicalOf(origin)}${modifier}`, outcome: 'exact' };
 }
 
 function canonicalOf(origin: string): string {
@@ -140,17 +145,20 @@ const RANGES: Readonly<Record<string, readonly [string, string]>> = {
 /** When a stage's value does not fit the target's type. */
 export function narrower(expression: string, from: string, to: string): string | undefined {
   const [left, right] = [bare(from), bare(to)];
-  if (right === 'character varying' || right === 'character') {
-    const [length] = modifiers(canonicalName(to));
-    const [known] = left === right ? modifiers(canonicalName(from)) : [];
-    return length === undefined || (known !== undefined && known <= length) ? undefined : `char_length(rtrim(${expression}::text, ' ')) > ${length}`;
-  }
-  if (right === 'numeric' && (left === 'numeric' || left in RANGES)) {
-    const [precision, scale = 0] = modifiers(canonicalName(to));
-    if (precision === undefined || widensName(from, to)) return undefined;
-    return `abs(round(${expression}::numeric, ${scale})) >= 10::numeric ^ ${precision - scale} or ${expression}::numeric <> round(${expression}::numeric, ${scale})`;
-  }
+  if (right === 'character varying' || right === 'character') return longer(expression, left === right ? from : undefined, to);
+  const isNumber = left === 'numeric' || left in RANGES;
+  if (!isNumber || widensName(from, to)) return undefined;
+  const value = `${expression}::numeric`;
   const range = RANGES[right];
-  if (range && (left === 'numeric' || left in RANGES) && !widensName(from, to)) return `${expression}::numeric not between ${range[0]} and ${range[1]} or ${expression}::numeric <> trunc(${expression}::numeric)`;
-  return undefined;
+  if (range) return `${value} not between ${range[0]} and ${range[1]} or ${value} <> trunc(${value})`;
+  const [precision, scale = 0] = right === 'numeric' ? modifiers(canonicalName(to)) : [];
+  return precision === undefined ? undefined : `abs(round(${value}, ${scale})) >= 10::numeric ^ ${precision - scale} or ${value} <> round(${value}, ${scale})`;
+}
+
+/** Trailing blanks do not count, as in an assignment. `from`: the same type with its own length. */
+function longer(expression: string, from: string | undefined, to: string): string | undefined {
+  const [length] = modifiers(canonicalName(to));
+  const [known] = from === undefined ? [] : modifiers(canonicalName(from));
+  if (length === undefined || (known !== undefined && known <= length)) return undefined;
+  return `char_length(rtrim(${expression}::text, ' ')) > ${length}`;
 }

@@ -40,7 +40,7 @@ export class SqlDestination implements Destination {
     return this.reading(async (connection) => {
       await this.database.dialect.prepareTypes(connection, schema.fields);
       const info = await this.database.dialect.readTable(connection, targetName(this.database.dialect, target));
-      return planTable(this.database.dialect, info, target, schema);
+      return planTable(this.database.dialect, { info, target, schema });
     });
   }
 

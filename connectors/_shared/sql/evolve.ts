@@ -76,38 +76,65 @@ function keepsLength(dialect: SqlDialect, field: Field, existing: string): boole
   return field.type.kind === 'text' && field.type.maxLength === undefined && dialect.overflows('v', dialect.mapType(field).sql, existing) !== undefined;
 }
 
+interface Drafted {
+  readonly planned: PlannedColumn;
+  readonly ddl?: string;
+  readonly conflict?: string;
+}
+
+/** One column of the stream against the table as it is. */
+function draft(dialect: SqlDialect, info: TableInfo, target: Target, field: Field): Drafted {
+  const where = tableKey(info.name);
+  const existing = info.columns.find((column) => column.name === field.name);
+  const wanted = dialect.mapType(field).sql;
+  if (!existing) {
+    const planned = { field, type: wanted };
+    return target.evolve.columns
+      ? { planned, ddl: `alter table ${qualified(dialect, info.name)} add column if not exists ${dialect.quote(field.name)} ${wanted}` }
+      : { planned, conflict: `Column ${field.name} is new, and the contract of ${where} lets no column be added.` };
+  }
+  const fits = dialect.sameType(existing.type, wanted) || dialect.widens(wanted, existing.type) || keepsLength(dialect, field, existing.type);
+  if (fits) return { planned: { field, type: existing.type } };
+  const conflict = `Column ${field.name} of ${where} is ${existing.type}, the source now sends ${wanted}`;
+  if (!dialect.widens(existing.type, wanted)) return { planned: { field, type: existing.type }, conflict: `${conflict}.` };
+  return target.evolve.types
+    ? { planned: { field, type: wanted }, ddl: dialect.alterType(info.name, field.name, wanted) }
+    : { planned: { field, type: wanted }, conflict: `${conflict}, and the contract lets no type be widened.` };
+}
+
+function keyConflicts(dialect: SqlDialect, info: TableInfo, target: Target): string[] {
+  const key = uniqueKey(target);
+  const needed = target.write === 'merge' && key.length > 0 && dialect.needsUniqueKey;
+  const found = info.uniqueKeys.some((unique) => unique.length === key.length && key.every((name) => unique.includes(name)));
+  return needed && !found ? [`Table ${tableKey(info.name)} has no primary key or unique constraint over (${key.join(', ')}), which merge needs.`] : [];
+}
+
+/** Columns of ours that the table lacks. */
+function ownDdl(dialect: SqlDialect, info: TableInfo, schema: Schema, own: readonly OwnColumn[]): string[] {
+  const there = new Set([...info.columns.map((column) => column.name), ...schema.fields.map((field) => field.name)]);
+  return own.filter((column) => !there.has(column.name))
+    .map((column) => `alter table ${qualified(dialect, info.name)} add column if not exists ${dialect.quote(column.name)} ${column.type}${column.suffix.replace(' not null', '')}`);
+}
+
+export interface PlanOf {
+  readonly info: TableInfo | undefined;
+  readonly target: Target;
+  readonly schema: Schema;
+  /** An append target that keeps what each row did. */
+  readonly changes?: boolean;
+}
+
 /**
  * What a schema message changes at the target: only new columns and wider types (rule 30), the same for `plan` and for the writer.
- * A column that the source has dropped stays, and its new rows are NULL.
+ * A column that the source has dropped stays: its new rows are NULL, rows that are there keep what they have.
  */
-export function planTable(dialect: SqlDialect, info: TableInfo | undefined, target: Target, schema: Schema, changes = false): TablePlan {
+export function planTable(dialect: SqlDialect, { info, target, schema, changes = false }: PlanOf): TablePlan {
   if (!info) return planNew(dialect, target, schema, changes);
-  const ddl: string[] = [];
-  const conflicts: string[] = [];
-  const planned: PlannedColumn[] = [];
-  const where = tableKey(info.name);
-  for (const field of schema.fields) {
-    const existing = info.columns.find((column) => column.name === field.name);
-    const wanted = dialect.mapType(field).sql;
-    if (!existing) {
-      if (target.evolve.columns) ddl.push(`alter table ${qualified(dialect, info.name)} add column if not exists ${dialect.quote(field.name)} ${wanted}`);
-      else conflicts.push(`Column ${field.name} is new, and the contract of ${where} lets no column be added.`);
-      planned.push({ field, type: wanted });
-      continue;
-    }
-    const fits = dialect.sameType(existing.type, wanted) || dialect.widens(wanted, existing.type) || keepsLength(dialect, field, existing.type);
-    const grows = !fits && dialect.widens(existing.type, wanted);
-    if (grows && target.evolve.types) ddl.push(dialect.alterType(info.name, field.name, wanted));
-    else if (!fits) conflicts.push(`Column ${field.name} of ${where} is ${existing.type}, the source now sends ${wanted}${grows ? ', and the contract lets no type be widened' : ''}.`);
-    planned.push({ field, type: grows ? wanted : existing.type });
-  }
-  for (const own of ownColumns(dialect, target, changes)) {
-    if (info.columns.some((column) => column.name === own.name) || schema.fields.some((field) => field.name === own.name)) continue;
-    ddl.push(`alter table ${qualified(dialect, info.name)} add column if not exists ${dialect.quote(own.name)} ${own.type}${own.suffix.replace(' not null', '')}`);
-  }
-  const key = uniqueKey(target);
-  if (target.write === 'merge' && key.length > 0 && dialect.needsUniqueKey && !info.uniqueKeys.some((unique) => unique.length === key.length && key.every((name) => unique.includes(name)))) {
-    conflicts.push(`Table ${where} has no primary key or unique constraint over (${key.join(', ')}), which merge needs.`);
-  }
-  return { ddl, conflicts, planned, columns: mappings(dialect, planned) };
+  const drafts = schema.fields.map((field) => draft(dialect, info, target, field));
+  const planned = drafts.map((each) => each.planned);
+  return {
+    planned, columns: mappings(dialect, planned),
+    ddl: [...drafts.flatMap((each) => each.ddl ?? []), ...ownDdl(dialect, info, schema, ownColumns(dialect, target, changes))],
+    conflicts: [...drafts.flatMap((each) => each.conflict ?? []), ...keyConflicts(dialect, info, target)],
+  };
 }

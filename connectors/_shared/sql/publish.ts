@@ -6,7 +6,7 @@ import { checkIncarnations, own, storeIncarnation, storedIncarnations } from './
 import { DELETED, STATE_SCHEMA, tableKey, targetName, withMark } from './names.ts';
 import type { RunContext } from './run.ts';
 import { mergeVersions } from './scd2.ts';
-import { endLoads, forgetStage, stagesOf, type Stage } from './stages.ts';
+import { closeLoads, forgetStage, stagesOf, type Stage } from './stages.ts';
 import { text } from './state.ts';
 
 /** The stage becomes the table: keyed, marked, renamed, all in this transaction. */
@@ -119,7 +119,7 @@ export async function publishLoad(context: RunContext, control: SqlSession, load
   else await checkIncarnations(context, control, held.load.targets.filter((target) => open.includes(target.stream)).map((target) => ({ stream: target.stream, name: targetName(database.dialect, target) })));
   for (const stream of open) await publishStream(context, control, held.load, stream);
   const left = held.open.filter((stream) => !open.includes(stream));
-  if (left.length === 0) await endLoads(database, control, token.pipe, [load.id]);
+  if (left.length === 0) await closeLoads(database, control, token.pipe, [load.id]);
   else await control.query(`update ${STATE_SCHEMA}.loads set open_streams = $3 where pipe = $1 and load = $2`, [token.pipe, load.id, JSON.stringify(left)]);
   return 'published';
 }

@@ -54,7 +54,7 @@ async function take(context: RunContext, connection: SqlConnection, sink: Sink, 
   if (rows.length === 0) return [];
   const ordinals = rows.map((row) => String(row['_etl_row']));
   await connection.query(`delete from ${qualified(dialect, sink.stage ?? sink.into)} where ${ORDINAL} in (${ordinals.join(', ')})`);
-  return rows.map(({ _etl_row: _, ...row }) => rejection(sink, violation, row as JsonObject));
+  return rows.map((row) => rejection(sink, violation, Object.fromEntries(sink.columns.map((column) => [column.name, row[column.name] ?? null])) as JsonObject));
 }
 
 function rejection(sink: Sink, violation: Violation, row: JsonObject): Rejection {

@@ -2,7 +2,7 @@ import {
   EtlError, failpoint, type Checkpoint, type CommitReceipt, type Load, type Rejection, type Session, type Split, type Target, type TargetMessage,
 } from '#sdk';
 import type { Batch, Schema } from '#batch';
-import { qualified, type SqlSession } from './dialect.ts';
+import { qualified, type RowTarget, type SqlSession } from './dialect.ts';
 import { holdLoad, holdRun, holdSplit } from './fence.ts';
 import { checkIncarnations } from './incarnation.ts';
 import { applySink } from './merge.ts';
@@ -187,18 +187,24 @@ class SqlSessionWriter implements Session {
     const base = this.ordinal;
     this.ordinal += BigInt(batch.length);
     this.accepted += batch.length;
-    if (!sink.isTarget && !sink.hasKeyIndex && sink.pending.staged === 0 && !sink.logsChanges && this.opening.load.staged && isPlain(batch)) {
-      sink.direct ??= directTarget(this.context.database.dialect, sink);
-      if (sink.direct) {
-        await this.beginDirect();
-        sink.pending.direct += batch.length;
-        return this.session.writer.write(sink.direct, batch);
-      }
+    const direct = this.directTarget(sink, batch);
+    if (direct) {
+      await this.beginDirect();
+      sink.pending.direct += batch.length;
+      return this.session.writer.write(direct, batch);
     }
     const stage = await this.stage(sink);
     noteChanges(sink, batch);
     sink.pending.staged += batch.length;
     await this.session.writer.write(withOrdinal(stage, base), batch);
+  }
+
+  /** Plain rows of a staged load go straight into its table, unless rows before them wait in a stage. */
+  private directTarget(sink: Sink, batch: Batch): RowTarget | undefined {
+    const waits = sink.pending.staged > 0 || sink.logsChanges;
+    if (!this.opening.load.staged || waits || !isPlain(batch)) return undefined;
+    sink.direct ??= directTarget(this.context.database.dialect, sink);
+    return sink.direct;
   }
 
   /** Rows of a load's own table lie in the transaction of their commit: written once, seen by nobody before it. */

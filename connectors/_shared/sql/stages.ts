@@ -45,13 +45,20 @@ export async function dropStages(database: SqlDatabase, connection: SqlConnectio
   }
 }
 
-/** Ends loads: their rows, splits and stages go; what their sessions still do meets no load (rule 7). */
+/** Ends loads that are replaced or reset: their writers, rows, splits and stages go; what a session still does meets no load (rule 7). */
 export async function endLoads(database: SqlDatabase, connection: SqlConnection, pipe: PipeId, loads: readonly LoadId[]): Promise<void> {
-  if (loads.length === 0) return;
   for (const load of loads) {
     const splits = await connection.query(`select backend from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2 and backend is not null`, [pipe, load]);
     // a dead writer may hold locks on the load's tables (rule 10)
     for (const split of splits) await database.terminate(connection, String(split['backend']));
+  }
+  await closeLoads(database, connection, pipe, loads);
+}
+
+/** Ends loads whose work is done: nobody writes them any more. */
+export async function closeLoads(database: SqlDatabase, connection: SqlConnection, pipe: PipeId, loads: readonly LoadId[]): Promise<void> {
+  if (loads.length === 0) return;
+  for (const load of loads) {
     await connection.query(`delete from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2`, [pipe, load]);
     await connection.query(`delete from ${STATE_SCHEMA}.loads where pipe = $1 and load = $2`, [pipe, load]);
   }

@@ -21,7 +21,7 @@ export const STATE_DDL: readonly string[] = [
     row_json text not null, "at" text not null, primary key (pipe, stream, id))`,
 ];
 
-export const text = (value: unknown): string | undefined => (value === null || value === undefined ? undefined : String(value));
+export const text = (value: unknown): string | undefined => (value === null || value === undefined ? undefined : String(value as string | number | bigint));
 export const count = (value: unknown): number => Number(value ?? 0);
 const parse = <T>(value: unknown): T => JSON.parse(String(value)) as T;
 

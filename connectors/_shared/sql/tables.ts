@@ -50,7 +50,7 @@ export class Tables {
     const name = targetName(dialect, target);
     const info = await dialect.readTable(control, name);
     const logged = changes || (info?.columns.some((column) => column.name === '_etl_op') ?? false);
-    const plan = planTable(dialect, info, target, schema, logged);
+    const plan = planTable(dialect, { info, target, schema, changes: logged });
     this.refuseConflicts(plan);
     if (!info) await own(this.context, control, target, name);
     for (const statement of plan.ddl) await control.query(statement);
@@ -86,7 +86,7 @@ export class Tables {
     const planned = mapColumns(dialect, schema);
     const keyed = of.kind === 'shadow' && uniqueKey(target).length > 0;
     if (!info) await this.create(control, { name, goal, planned, target, schema, keyed, changes: of.changes });
-    else for (const statement of planTable(dialect, info, { ...target, write: 'append', evolve: { tables: true, columns: true, types: true } }, schema, of.changes).ddl) await control.query(statement);
+    else for (const statement of planTable(dialect, { info, target: { ...target, write: 'append', evolve: { tables: true, columns: true, types: true } }, schema, changes: of.changes }).ddl) await control.query(statement);
     const plan: TablePlan = { ddl: [], columns: [], conflicts: [], planned };
     return { sink: this.sink(target, schema, { into: name, isTarget: false, plan, hasKeyIndex: keyed, logsChanges: of.changes && target.write === 'append' }), changes: [] };
   }
@@ -98,7 +98,7 @@ export class Tables {
     const stays = !this.load.rebuild && target.write !== 'replace';
     if (!frozen && !(stays && this.load.staged)) return;
     const info = await database.dialect.readTable(control, targetName(database.dialect, target));
-    const plan = planTable(database.dialect, info, target, schema);
+    const plan = planTable(database.dialect, { info, target, schema });
     this.refuseConflicts(plan);
     if (!stays || !this.load.staged || (!info && target.write !== 'scd2')) return;
     for (const statement of plan.ddl) await control.query(statement);
