@@ -194,6 +194,14 @@ describe('commits that go wrong', () => {
     expect(await server.query('select * from resting')).toEqual([{ v: 'c' }]);
   });
 
+  it('columns that the job asked for are filled in a full load and in a merge', async () => {
+    for (const [table, staged] of [['added_full', true], ['added_merge', false]] as const) {
+      const to = target(table, { write: staged ? 'replace' : 'merge', addedColumns: ['_etl_loaded_at', '_etl_run_id'] });
+      await runOnce(table, load('1', [to], { staged }), [row(1, 'a')]);
+      expect(await server.query(`select _etl_run_id, _etl_loaded_at is not null as at from ${table}`)).toEqual([{ _etl_run_id: 'run of 1', at: true }]);
+    }
+  });
+
   it('pages that repeat a row: the last one stays', async () => {
     const to = target('pages', { write: 'replace' });
     await runOnce('pages', load('1', [to], { staged: true }), [row(1, 'a'), row(2, 'b'), row(1, 'c')]);
