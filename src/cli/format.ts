@@ -51,11 +51,14 @@ function pad(text: string, to: number, right: boolean): string {
   return right ? blanks + text : text + blanks;
 }
 
+/** Parts of a position that say what it is of, and not where it stands. */
+const SKIPPED: ReadonlySet<string> = new Set(['v', 'version', 'kind', 'type', 'column']);
+
 /** A position is its source's own: its values are shown, not its structure. */
 export function position(value: unknown): string {
   const parts: string[] = [];
   const walk = (inner: unknown, name: string): void => {
-    if (name === 'v' || name === 'version' || inner === null) return;
+    if (SKIPPED.has(name) || inner === null) return;
     if (Array.isArray(inner)) inner.forEach((item) => walk(item, ''));
     else if (typeof inner === 'object') for (const [key, item] of Object.entries(inner)) walk(item, key);
     else parts.push(String(inner));

@@ -1,4 +1,5 @@
 import { Redactor } from '../observe/redact.ts';
+import { EXIT } from './exit.ts';
 import type { Diagnostic } from '../job/diagnostics.ts';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -17,6 +18,8 @@ export class Output {
   readonly colour: boolean;
   /** A person looks at a screen that can be redrawn. */
   readonly live: boolean;
+  /** The job's rows go to stdout: a closed pipe is the connector's to report. */
+  rowsOnStdout = false;
   readonly #github: boolean;
 
   constructor(readonly options: OutputOptions) {
@@ -26,7 +29,13 @@ export class Output {
     this.colour = forced === undefined ? !plain && process.stderr.isTTY === true : forced !== '0' && forced !== 'false';
     this.live = process.stderr.isTTY === true && env['TERM'] !== 'dumb' && !isCi(env);
     this.#github = env['GITHUB_ACTIONS'] === 'true';
-    for (const stream of [process.stdout, process.stderr]) stream.on('error', onStreamError);
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', (error: NodeJS.ErrnoException) => this.#onStreamError(error));
+  }
+
+  /** `etl discover | head` closes the pipe early: that is no error. Rows of a run that nobody took are one, and their connector says so. */
+  #onStreamError(error: NodeJS.ErrnoException): void {
+    if (error.code !== 'EPIPE') throw error;
+    if (!this.rowsOnStdout) process.exit(EXIT.ok);
   }
 
   /** Data: what the command was asked for. */
@@ -80,8 +89,3 @@ function property(text: string): string {
   return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A').replaceAll(':', '%3A').replaceAll(',', '%2C');
 }
 
-/** `etl discover | head` closes the pipe early: that is no error. */
-function onStreamError(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-}

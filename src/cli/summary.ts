@@ -14,12 +14,17 @@ export function printSummary(report: RunReport, jobName: string, again: string, 
   if (head !== undefined && rows.length > 0) output.say(output.paint('dim', head));
   for (const line of lines) output.say(line);
   for (const stream of report.streams) {
-    for (const change of stream.schemaChanges) output.say(`  ${output.paint('cyan', 'schema')} ${stream.stream}: ${change}`);
+    for (const change of stream.schemaChanges) output.say(`  ${output.paint('cyan', 'schema')} ${stream.stream}: ${oneLine(change)}`);
   }
   output.say();
   output.say(headline(report, jobName, output));
   const next = nextStep(report, again);
   if (next !== '') output.say(`${output.paint('cyan', 'next:')} ${next}`);
+}
+
+function oneLine(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ');
+  return line.length > 110 ? `${line.slice(0, 109)}…` : line;
 }
 
 function mark(stream: StreamReport, output: Output): string {
@@ -33,7 +38,7 @@ function mark(stream: StreamReport, output: Output): string {
 
 function how(stream: StreamReport): string {
   if (stream.outcome === 'nothing_new') return 'incremental, nothing new';
-  if (stream.sync === 'incremental' && stream.from !== undefined) return `incremental, ${count(stream.written)} new`;
+  if (stream.sync === 'incremental' && stream.from !== undefined) return `incremental, ${count(stream.written)} since last run`;
   return `${stream.sync === 'incremental' ? 'incremental, first pass' : stream.sync}, ${stream.write}${stream.continued ? ', continued' : ''}`;
 }
 
@@ -49,7 +54,7 @@ export function headline(report: RunReport, jobName: string, output: Output): st
   const rejected = report.streams.reduce((sum, stream) => sum + stream.rejected, 0);
   const failed = report.streams.filter((stream) => stream.outcome === 'failed').length;
   const incremental = report.streams.length > 0 && report.streams.every((stream) => stream.sync === 'incremental' && stream.from !== undefined);
-  const rows = incremental ? `${written === 0 ? 'no' : count(written)} new ${written === 1 ? 'row' : 'rows'}, incremental` : plural(written, 'row');
+  const rows = incremental ? `${written === 0 ? 'nothing new' : plural(written, 'row')} since the last run, incremental,` : plural(written, 'row');
   const promise = promises(report);
   const time = `in ${duration(report.durationMs)}`;
   switch (report.outcome) {

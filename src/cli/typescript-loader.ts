@@ -21,7 +21,6 @@ export const load: LoadHook = async (url, context, next) => {
   if (!settings.strip || !/^file:.*\.m?ts$/.test(url)) return next(url, context);
   // amaro ships no types: this is the one call of it.
   const amaro: { transformSync(source: string, options: { mode: 'strip-only' }): { code: string } } = await import(STRIPPER);
-  const { transformSync } = amaro;
-  const { code } = transformSync(await readFile(fileURLToPath(url), 'utf8'), { mode: 'strip-only' });
+  const { code } = amaro.transformSync(await readFile(fileURLToPath(url), 'utf8'), { mode: 'strip-only' });
   return { format: 'module', source: code, shortCircuit: true };
 };

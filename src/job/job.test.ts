@@ -178,7 +178,7 @@ describe('a good job', () => {
   });
 
   test('an alias bomb is refused', async () => {
-    const bomb = `a: &a [1,1]\n${[...'bcdefgh'].map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefg'[index]}`).join(',')}]`).join('\n')}\n`;
+    const bomb = `a: &a [1,1]\n${'bcdefgh'.split('').map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefg'[index]}`).join(',')}]`).join('\n')}\n`;
     expect((await load(bomb)).diagnostics.map(({ code }) => code)).toContain('ETL-JOB-006');
   });
 });

@@ -69,7 +69,7 @@ export async function loadJob(file: string, options: LoadOptions): Promise<Loade
 export async function loadJobText(file: string, text: string, options: LoadOptions): Promise<Loaded> {
   const directory = dirname(resolve(file));
   const diagnostics = new Diagnostics();
-  const interpolation: Interpolation = { environment: environmentOf(options.env, directory), directory, allowExec: false, missing: options.missing ?? 'error', onSecret: options.onSecret };
+  const interpolation: Interpolation = { environment: environmentOf(options.env, directory), directory, allowExec: false, missing: options.missing ?? 'error', onSecret: (value) => options.onSecret(value) };
   const project = loadProject(directory, diagnostics, interpolation);
   const document = readDocument(file, text.replace(/^\uFEFF/, ''), diagnostics, { ...interpolation, allowExec: project?.raw.allow?.exec ?? false });
   const failed = (): Loaded => ({ job: undefined, name: undefined, diagnostics: diagnostics.sorted(), origins: [] });
@@ -79,7 +79,7 @@ export async function loadJobText(file: string, text: string, options: LoadOptio
   const raw = check(document, jobSchema, 'a job', diagnostics);
   if (raw === undefined) return failed();
   const job = resolveJob({ raw, project: project?.raw, document, diagnostics, directory });
-  const bound = await bindConnectors(job, { document, diagnostics, connectors: options.connectors, onSecret: options.onSecret, missing: interpolation.missing });
+  const bound = await bindConnectors(job, { document, diagnostics, connectors: options.connectors, onSecret: (value) => options.onSecret(value), missing: interpolation.missing });
   return { job: diagnostics.errors.length > 0 ? undefined : bound, name: raw.name, diagnostics: diagnostics.sorted(), origins: originsOf(document, project?.document, options.overrides ?? []) };
 }
 
@@ -120,7 +120,7 @@ function check<T>(document: JobDocument, schema: z.ZodType<T>, what: string, dia
   }
   const version = valueAt(document.value, ['version']);
   if (version !== undefined && version !== 1) {
-    diagnostics.report(['version'], { code: 'ETL-JOB-015', message: `version ${String(version)} of the job format is not known`, hint: 'this version of etl reads `version: 1`' });
+    diagnostics.report(['version'], { code: 'ETL-JOB-015', message: `version ${JSON.stringify(version)} of the job format is not known`, hint: 'this version of etl reads `version: 1`' });
     return undefined;
   }
   const before = diagnostics.errors.length;

@@ -99,6 +99,7 @@ export default class Run extends EtlCommand {
 
   #refuseTwoOnStdout(job: ResolvedJob): void {
     const writes = job.streams.some((stream) => !stream.skip && job.connections[stream.target.use]?.type === 'stdout');
+    this.output.rowsOnStdout = writes;
     if (writes && this.output.options.json) throw new EtlError({ kind: 'config', code: 'ETL-CLI-005', message: 'the rows of this job go to stdout, where --json would print too', hint: 'leave --json out: the summary is written to .etl/runs' });
   }
 

@@ -27,7 +27,7 @@ export default class ConnectorsInfo extends EtlCommand {
     this.output.data(`\n${this.output.paint('bold', title)}`);
     const rows = Object.entries(schema.properties ?? {}).map(([name, value]) => {
       const property: { type?: string; enum?: unknown[]; default?: unknown; description?: string } = typeof value === 'object' && value !== null ? value : {};
-      return [`  ${name}`, property.enum?.join(' | ') ?? property.type ?? '', property.default === undefined ? (schema.required?.includes(name) ? 'required' : '') : `default ${String(property.default)}`, property.description ?? ''];
+      return [`  ${name}`, property.enum?.join(' | ') ?? property.type ?? '', property.default === undefined ? (schema.required?.includes(name) ? 'required' : '') : `default ${JSON.stringify(property.default)}`, property.description ?? ''];
     });
     for (const line of table([{ title: '  key' }, { title: 'kind' }, { title: '' }, { title: 'what' }], rows)) this.output.data(line);
   }

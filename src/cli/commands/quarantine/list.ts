@@ -17,8 +17,8 @@ export default class QuarantineList extends EtlCommand {
     const rows = (await eachPipe(job, engineContext(this.output), ({ id, destination }) => destination.quarantine(id, { limit: flags.limit, ...(flags.stream === undefined ? {} : { stream: flags.stream }) }))).flat();
     if (!this.output.options.json) {
       const cells = rows.map((row) => [row.id.slice(0, 12), row.stream, row.column ?? '', row.key ? JSON.stringify(row.key) : '', row.code, row.reason]);
-      for (const line of table([{ title: 'id' }, { title: 'stream' }, { title: 'column' }, { title: 'key' }, { title: 'code' }, { title: 'reason' }], cells)) this.output.data(line);
-      this.output.say(`${plural(rows.length, 'row')}; etl quarantine show ${args.job} ID shows one whole`);
+      if (rows.length > 0) for (const line of table([{ title: 'id' }, { title: 'stream' }, { title: 'column' }, { title: 'key' }, { title: 'code' }, { title: 'reason' }], cells)) this.output.data(line);
+      this.output.say(rows.length === 0 ? 'no rejected rows' : `${plural(rows.length, 'row')}; etl quarantine show ${args.job} ID shows one whole`);
     }
     return { summary: plural(rows.length, 'rejected row'), result: rows };
   }

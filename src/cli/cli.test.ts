@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { EtlError } from '../errors/error.ts';
+import { Redactor } from '../observe/redact.ts';
+import type { RunReport } from '../engine/index.ts';
+import { asEtlError } from './command.ts';
+import { exitOfKind, exitOfReport } from './exit.ts';
+import { bytes, duration, position, table } from './format.ts';
+import { systemPorts } from './ports.ts';
+
+describe('redaction', () => {
+  const secret = 'p@ss/wö"rd';
+  const redactor = new Redactor();
+  redactor.add(secret);
+
+  test.each([secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('base64url'), Buffer.from(secret).toString('hex'), JSON.stringify(secret).slice(1, -1)])('%s', (form) => {
+    const shown = redactor.text(`before ${form} after`);
+    expect(shown).toBe('before *** after');
+  });
+
+  test('a password of a URL that nobody registered', () => {
+    expect(new Redactor().text('at postgres://me:unknown@db:5432/x')).toBe('at postgres://me:***@db:5432/x');
+  });
+});
+
+describe('exit codes', () => {
+  const report = (outcome: RunReport['outcome'], more: Partial<RunReport> = {}): RunReport => ({ runId: 'r', job: 'j', startedAt: '', durationMs: 1, streams: [], notes: [], outcome, ...more });
+
+  test('of reports', () => {
+    expect([report('ok'), report('skipped'), report('rejected_rows'), report('stopped'), report('failed')].map(exitOfReport)).toEqual([0, 0, 4, 6, 1]);
+    expect(exitOfReport(report('ok', { after: { command: 'x', exitCode: 3 } }))).toBe(1);
+    expect(exitOfReport(report('failed', { error: { kind: 'transient', code: 'ETL-X-1', message: '' } }))).toBe(3);
+  });
+
+  test('of errors', () => {
+    expect((['config', 'unsupported', 'auth', 'transient', 'state_lost', 'data', 'internal', 'locked', 'fenced'] as const).map(exitOfKind)).toEqual([2, 2, 3, 3, 3, 1, 1, 5, 5]);
+  });
+
+  test('an unknown error is a bug, ours stays ours', () => {
+    const own = new EtlError({ kind: 'data', code: 'ETL-X-001', message: 'm' });
+    expect(asEtlError(own)).toBe(own);
+    expect(asEtlError(new TypeError('x is not a function\n more'))).toMatchObject({ kind: 'internal', code: 'ETL-CLI-000', message: 'TypeError: x is not a function' });
+  });
+});
+
+test('numbers, times, tables, positions', () => {
+  expect([bytes(0), bytes(1234), bytes(56_000_000), duration(12), duration(1500), duration(61_000)]).toEqual(['0 B', '1.2 kB', '56 MB', '12 ms', '1.5 s', '1 min 1 s']);
+  expect(table([{ title: 'a' }, { title: 'n', right: true }, { title: 'none' }], [['x', '1', ''], ['yy', '10', '']])).toEqual(['a    n', 'x    1', 'yy  10']);
+  expect(position({ v: 1, kind: 'incremental', column: 'at', bound: '2024-01-01', key: [5] })).toBe('2024-01-01 5');
+});
+
+test('run ids grow within a millisecond', () => {
+  const ids = Array.from({ length: 5000 }, () => systemPorts.random.uuidv7());
+  expect(ids.toSorted()).toEqual(ids);
+  expect(new Set(ids).size).toBe(ids.length);
+});
