@@ -171,7 +171,7 @@ export class PostgresSource implements Source {
   }
 
   private async exportSnapshot(): Promise<Snapshot> {
-    const connection = await this.sessions.questions();
+    const connection = await this.sessions.holder();
     await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
     const [row] = await connection.query<{ snapshot: string }>('SELECT pg_catalog.pg_export_snapshot() AS snapshot');
     if (!row) throw new EtlError({ kind: 'internal', code: 'ETL-PG-008', message: 'No snapshot came.' });

@@ -2,6 +2,9 @@ import type { ConnectorContext } from '#sdk';
 import type { SourceConfig } from '../config.ts';
 import { connect, type Connection } from '../connection.ts';
 
+/** A snapshot and a COPY whose consumer is slow are idle for long, and must not be ended for it. */
+const PATIENT = { default_transaction_read_only: 'on', idle_in_transaction_session_timeout: '0', idle_session_timeout: '0' };
+
 /** The source's connections: one for questions, one that holds the snapshot, and one for each read that runs. */
 export class Sessions implements AsyncDisposable {
   private readonly config: SourceConfig;
@@ -19,6 +22,16 @@ export class Sessions implements AsyncDisposable {
   questions(): Promise<Connection> {
     this.control ??= this.connect();
     return this.control;
+  }
+
+  /**
+   * The connection that holds a snapshot open: the one for questions, which is at hand; later questions get another. Never both, since
+   * inside a transaction the server repeats what it knew of other sessions at first, and a bound taken from that would lose rows.
+   */
+  holder(): Promise<Connection> {
+    const connection = this.questions();
+    this.control = undefined;
+    return connection;
   }
 
   /** Begins the connection that the next `reader` will use, so that its round trips overlap with other work. */
@@ -52,7 +65,7 @@ export class Sessions implements AsyncDisposable {
   }
 
   private async connect(settings: Readonly<Record<string, string>> = {}): Promise<Connection> {
-    const connection = await connect(this.config, this.context.directory, { default_transaction_read_only: 'on', ...settings });
+    const connection = await connect(this.config, this.context.directory, { ...PATIENT, ...settings });
     this.open.add(connection);
     void connection.wire.closed.then(() => this.open.delete(connection));
     return connection;
