@@ -64,15 +64,14 @@ export const INSERT = 1;
 export const UPDATE = 2;
 export const DELETE = 3;
 
+const WIDTHS: Readonly<Record<Exclude<LogicalType['kind'], 'decimal'>, number>> = {
+  bool: 1, int8: 1, uint8: 1, int16: 2, uint16: 2, int32: 4, uint32: 4, float32: 4, date: 4,
+  int64: 8, uint64: 8, float64: 8, time: 8, timestamp: 8, timestamptz: 8, uuid: 16, interval: 16,
+  number: 0, text: 0, bytes: 0, json: 0, list: 0, struct: 0,
+};
+
 /** Bytes of one value in a vector's `data`; 0 for text, bytes, number, json, list and struct. */
 export function widthOf(type: LogicalType): number {
-  switch (type.kind) {
-    case 'bool': case 'int8': case 'uint8': return 1;
-    case 'int16': case 'uint16': return 2;
-    case 'int32': case 'uint32': case 'float32': case 'date': return 4;
-    case 'int64': case 'uint64': case 'float64': case 'time': case 'timestamp': case 'timestamptz': return 8;
-    case 'decimal': return type.precision <= 18 ? 8 : 16;
-    case 'uuid': case 'interval': return 16;
-    case 'number': case 'text': case 'bytes': case 'json': case 'list': case 'struct': return 0;
-  }
+  if (type.kind === 'decimal') return type.precision <= 18 ? 8 : 16;
+  return WIDTHS[type.kind];
 }

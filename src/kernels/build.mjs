@@ -11,7 +11,7 @@ const { error, stderr } = await asc.main(
   { writeFile: (name, contents) => void files.set(name, contents) },
 );
 if (error) {
-  process.stderr.write(stderr.toString());
+  process.stderr.write(String(stderr));
   process.exit(1);
 }
 const wasm = files.get('kernels.wasm');
