@@ -17,6 +17,7 @@ export function fileKind(format: 'jsonl' | 'parquet'): PlaceKind {
       return Promise.resolve({
         capabilities: fileCapabilities,
         target: { options: { format } },
+        settlesAtClaim: true,
         ordered: true,
         open: () => Promise.resolve(createFileDestination({ path: root }, contextFor(at, ++seed))),
         readTable: async (target) => {

@@ -9,6 +9,8 @@ export interface Place {
   readonly capabilities: Capabilities;
   /** Set on each target of the job. */
   readonly target?: { readonly schema?: string; readonly options?: JsonObject };
+  /** What a dead run had decided shows only after the next claim (rules 13 and 26). */
+  readonly settlesAtClaim?: boolean;
   /** `readTable` shows an append log in its order. */
   readonly ordered: boolean;
   /** A process opens it. `faults` draws what the wire does, where that can be simulated. */

@@ -134,6 +134,7 @@ class Scene {
 
   /** Every table must be the oracle's at the position that its state names, at every moment. */
   async look(when: string): Promise<void> {
+    if (this.place.settlesAtClaim) await this.settle();
     const { world, place, round: { job, options } } = this;
     const state = await this.state();
     for (const { name, schema } of world.script.streams) {
@@ -146,6 +147,13 @@ class Scene {
       if (differences.length > 0) throw new RoundFailure(`${when}: ${name} at ${JSON.stringify(position)}:\n${describeDifferences(differences)}`);
     }
     if (options.world === 'live') await this.lookAtRejects(when, state);
+  }
+
+  private async settle(): Promise<void> {
+    const destination = await this.place.open();
+    const run = await destination.claim(PIPE, { job: 'round', runId: `look-${++this.runs}`, sourceIdentity: `script:${this.round.seed}`, host: 'test', pid: process.pid });
+    await run[Symbol.asyncDispose]();
+    await destination[Symbol.asyncDispose]();
   }
 
   private async lookAtRejects(when: string, state: JobState): Promise<void> {

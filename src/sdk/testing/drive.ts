@@ -93,5 +93,5 @@ export function targetFor(stream: string, key: readonly string[], more: Partial<
 }
 
 export function selectionFor(stream: string, key: readonly string[], more: Partial<Selection> & Pick<Selection, 'sync' | 'write'>): Selection {
-  return { stream, key, immutableKey: true, asText: [], fullRefresh: false, ...more };
+  return { stream, key, immutableKey: true, asText: [], masked: [], fullRefresh: false, ...more };
 }

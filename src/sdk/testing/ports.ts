@@ -29,8 +29,8 @@ export function testPorts(seed: number, options: { readonly eager?: boolean } = 
   const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => draw.below(256));
   const sleep = async (ms: number, signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();
-    if (options.eager) { // in a turn of its own, so that whoever sleeps in a loop starves nobody
-      await new Promise((resolve) => { setImmediate(resolve); });
+    if (options.eager) { // in a turn of its own, and a long sleep in some: whoever sleeps in a loop must starve nobody
+      await new Promise((resolve) => { setTimeout(resolve, ms < 1000 ? 0 : 25); });
       signal?.throwIfAborted();
       advance(ms);
       return;
