@@ -24,7 +24,7 @@ async function open(config: Record<string, unknown> = {}): Promise<Source> {
 }
 
 function selection(stream: string, more: Partial<Selection> = {}): Selection {
-  return { stream, sync: 'full', write: 'replace', key: [], immutableKey: false, asText: [], fullRefresh: false, ...more };
+  return { stream, sync: 'full', write: 'replace', key: [], immutableKey: false, asText: [], masked: [], fullRefresh: false, ...more };
 }
 
 const token = { pipe: 'p', runEpoch: 1, runId: 'r' };

@@ -56,6 +56,8 @@ export interface Selection {
   readonly columns?: readonly string[];
   /** Columns that never leave the source. */
   readonly exclude?: readonly string[];
+  /** Columns whose values leave the source only to be hashed or masked: none of them may lie in a position. */
+  readonly masked: readonly string[];
   /** Columns to be sent as the source's own text with its origin. */
   readonly asText: readonly string[];
   /** A query of the user's instead of a table. */
