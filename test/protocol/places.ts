@@ -37,8 +37,9 @@ export const KINDS: Readonly<Record<string, () => Promise<PlaceKind>>> = {
   postgres: async () => (await import('./places-postgres.ts')).postgresKind(),
 };
 
+/** In memory where the machine has such a folder: processes are killed here, never the machine. */
 export function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'etl-round-'));
+  return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'etl-round-'));
 }
 
 export function contextFor(directory: string, seed: number): ConnectorContext {
