@@ -66,8 +66,12 @@ export function mapField(field: Field, known: boolean): MappedType {
 /** Types of which Postgres holds fewer years than the vectors. */
 const CALENDAR: ReadonlySet<string> = new Set(['date', 'timestamp', 'timestamptz']);
 
+/** Types whose values are names of the source's own objects: they may name nothing here, or something else. */
+const NAMES_AT_SOURCE = /^"pg_catalog"\."reg[a-z]+"$/;
+
 /** The source's own text: exact where its type exists. */
 function mapOrigin(field: Field, origin: string, known: boolean): MappedType {
+  if (NAMES_AT_SOURCE.test(origin)) return { sql: 'text', outcome: 'mapped', note: 'names of objects at the source, as text' };
   if (!known) return { sql: 'text', outcome: 'mapped', note: `${origin} does not exist here: its text is kept` };
   const modifier = /^"pg_catalog"\."(bit|varbit|timetz|interval)"$/.test(origin) ? modifierOf(field) : '';
   return { sql: `${canonicalOf(origin)}${modifier}`, outcome: 'exact' };

@@ -80,7 +80,7 @@ export function writeDate(cursors: usize, n: usize, validity: usize, data: usize
     if (!there(validity, i)) { put32(p, NULL_FIELD); add(c, 4); continue; }
     let v = load<i32>(data + (i << 2));
     if (v != i32.MAX_VALUE && v != i32.MIN_VALUE) {
-      if (bad < 0 && (v < -2440588 || v > 2145031948)) bad = <i32>i;
+      if (bad < 0 && (v < -2440588 || v > 2145042905)) bad = <i32>i;
       v -= 10957;
     }
     put32(p, 4); put32(p + 4, <u32>v); add(c, 8);
