@@ -12,7 +12,7 @@ if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
   process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
 } else if (!(wantsHelp && (end < 0 || argv[0] === 'help') && help())) {
   module.enableCompileCache?.();
-  const { main } = await import('../dist/src/cli/main.js');
+  const { main } = await import('../dist/bundle/src/cli/main.js');
   await main(argv, import.meta.url);
 }
 
