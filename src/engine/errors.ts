@@ -10,6 +10,7 @@ export const engineErrors: ErrorTexts = {
   'ETL-PLAN-004': { title: 'Key missing or unknown', text: 'merge and scd2 tell rows apart by a key. The stream has no primary key and the job names none, or the job names a column that is not there.' },
   'ETL-PLAN-005': { title: 'Two streams, one table', text: 'Two streams of the job have the same target. Give one a table of its own, or put the schema into the target: schema: "{schema}".' },
   'ETL-RUN-001': { title: 'A split ended without its last checkpoint', text: 'A bug in the source connector: a split is complete only when a checkpoint marked last is committed. Nothing is lost; the split is read again.' },
+  'ETL-RUN-002': { title: 'A live load with many splits', text: 'A bug in the source connector: a live load has exactly one split, since two splits that write the same keys have no order.' },
   'ETL-RUN-010': { title: 'A row is refused', text: 'errors.bad_rows is fail, and a row did not pass the checks, the types or the constraints on its way. Nothing of its commit was written.' },
   'ETL-RUN-011': { title: 'Too many rows are refused', text: 'More rows were refused than errors.max_bad allows. A percentage is of the rows of the stream so far, judged from 10,000 rows on or at the end of a split. Nothing of that commit was written.' },
   'ETL-RUN-020': { title: 'Unknown connection', text: 'The job names a connection that stands neither in it nor in etl.yaml.' },

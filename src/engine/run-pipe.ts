@@ -68,9 +68,14 @@ async function beginLoad(pipe: PipeRun, planned: Load): Promise<{ stored: Load; 
   const bindings = planned.streams.flatMap((stream) => pipe.bindings.get(stream) ?? []);
   const after = Object.fromEntries(planned.streams.map((stream) => [stream, pipe.run.state.streams[stream]?.lastLoad]));
   const begun = await classified(pipe.source.connector, () => pipe.source.port.begin(planned, pipe.run.token));
+  if (begun.load.kind === 'live' && begun.load.splits.length !== 1) throw manyLiveSplits(begun.load); // rule 17: two splits that write the same keys have no order
   const load: Load = { ...begun.load, fingerprint: fingerprintOf(bindings), targets: bindings.map(({ target }) => target) };
   const stored = await classified(pipe.destination.connector, () => pipe.run.begin(load, after));
   return { stored, reading: begun.reading };
+}
+
+function manyLiveSplits(load: Load): EtlError {
+  return new EtlError({ kind: 'internal', code: 'ETL-RUN-002', message: `The source gave the live load ${load.id} ${load.splits.length} splits; it has exactly one.` });
 }
 
 /** One load's failure is its streams' failure; what concerns the whole run goes up. */
