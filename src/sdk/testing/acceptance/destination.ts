@@ -32,9 +32,8 @@ export function destinationAcceptance(under: DestinationUnderTest, api: TestApi)
       if (leftOut.length > 0) process.stderr.write(`${under.name}: ${leftOut.length} of ${all.length} acceptance tests left out:\n  ${leftOut.join('\n  ')}\n`);
     });
     all.forEach((test, i) => {
-      const skipped = lacking(under, test.needs) !== undefined;
-      const register = skipped ? api.test.skip : api.test;
-      register(test.name, () => once(under, api, test, `t${process.pid}_${suite}_${i}`));
+      if (lacking(under, test.needs) !== undefined) return;
+      api.test(test.name, () => once(under, api, test, `t${process.pid}_${suite}_${i}`));
     });
     api.test('declares the same capabilities offline and made', async () => {
       const destination = await under.make();
