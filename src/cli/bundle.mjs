@@ -1,6 +1,6 @@
 // After the compiler: the program once more as few files, for loading two hundred small ones is most of a short job's time.
 // What holds native code or WebAssembly of its own stays outside. Connectors stay apart: nothing is loaded before a job names it.
-import { copyFileSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -16,6 +16,17 @@ const require = __createRequire(import.meta.url);
 const __dirname = import.meta.dirname;
 const __filename = import.meta.filename;`;
 
+/** Leaves out what a start pays for and no command uses. */
+const lighter = {
+  name: 'lighter',
+  setup(plan) {
+    // zod's messages in fifty languages: the English ones are imported by themselves.
+    plan.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: 'export {};' }));
+    // pg asks whether it runs at Cloudflare by touching `Response`, which loads all of fetch.
+    plan.onLoad({ filter: /pg\/lib\/stream\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replaceAll("typeof Response === 'function'", 'false') }));
+  },
+};
+
 rmSync(out, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
@@ -23,8 +34,9 @@ await build({
   entryPoints: Object.fromEntries([
     'cli/main.js', 'cli/typescript-loader.js', 'sdk/index.js', 'sdk/testing/index.js', ...commands.map((name) => `cli/commands/${name}`),
   ].map((name) => [`src/${name.slice(0, -3)}`, join(built, name)])),
-  outdir: out, bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20', minifySyntax: true, minifyWhitespace: true, keepNames: true,
+  outdir: out, bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20', minifySyntax: true, minifyWhitespace: true,
   chunkNames: 'src/cli/[name]-[hash]', sourcemap: false, logLevel: 'warning', banner: { js: banner },
+  plugins: [lighter],
   external: ['snappy', '@duckdb/node-api', '@duckdb/node-bindings', '@bokuweb/zstd-wasm', 'amaro', 'pg-native', 'vitest', 'fast-check'],
 });
 copyFileSync(join(built, 'kernels/kernels.wasm'), join(out, 'src/cli/kernels.wasm'));

