@@ -64,6 +64,25 @@ export const fences: readonly RuleTest[] = [
     },
   },
   {
+    name: 'rule 24: two processes that open a split at once get two epochs, and one of them commits',
+    needs: ['many processes'],
+    async run(bench) {
+      const chief = await bench.claim();
+      const load = await bench.begin(chief);
+      const worker = await bench.attach(chief.token);
+      for (let round = 1; round <= 5; round++) {
+        const sessions = await Promise.all([bench.open(chief, load), bench.open(worker, load)]);
+        const outcomes = await Promise.allSettled(sessions.map(async (session, i) => {
+          await bench.put(session, load, [row(round * 10 + i)]);
+          await bench.commit(session, round);
+        }));
+        bench.expect(outcomes.filter(({ status }) => status === 'fulfilled'), `round ${round}`).toHaveLength(1);
+        for (const session of sessions) await session[Symbol.asyncDispose]();
+        bench.expect(await bench.table()).toHaveLength(round);
+      }
+    },
+  },
+  {
     name: 'rules 7 and 23: what an abandoned session staged is not committed by its successor',
     async run(bench) {
       const run = await bench.claim();

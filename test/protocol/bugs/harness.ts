@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** One place where a mistake is put in: `find` must stand there exactly once. */
+export interface Edit {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** What must fail once the mistake is in. */
+export type Catcher =
+  /** `npm run rounds` into this destination. */
+  | { readonly rounds: string }
+  /** A test file; the names of its failing tests are the answer. */
+  | { readonly suite: string; readonly project: 'unit' | 'service' };
+
+export interface PlantedBug {
+  /** As in docs/protocol.md, section 4. */
+  readonly name: string;
+  readonly edits: readonly Edit[];
+  readonly catcher: Catcher;
+}
+
+export interface Verdict {
+  readonly bug: PlantedBug;
+  /** What failed, in a line; undefined: nothing did. */
+  readonly caughtBy: string | undefined;
+  readonly seconds: number;
+}
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+export const LIMIT_SECONDS = 300;
+
+/** A copy of the sources with the mistake in it: the product never holds one. */
+function plant(bug: PlantedBug): string {
+  const folder = mkdtempSync(join(tmpdir(), 'etl-bug-'));
+  for (const part of ['src', 'connectors', 'test', 'package.json', 'vitest.config.ts']) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  for (const { file, find, replace } of bug.edits) {
+    const path = join(folder, file);
+    const parts = readFileSync(path, 'utf8').split(find);
+    if (parts.length !== 2) throw new Error(`${bug.name}: what it changes stands ${parts.length - 1} times in ${file}: ${find}`);
+    writeFileSync(path, parts.join(replace));
+  }
+  return folder;
+}
+
+/** Puts the mistake in and lets its catcher look for it. */
+export async function hunt(bug: PlantedBug): Promise<Verdict> {
+  const started = performance.now();
+  const folder = plant(bug);
+  try {
+    const caughtBy = 'rounds' in bug.catcher ? await byRounds(folder, bug.catcher.rounds) : await bySuite(folder, bug.catcher);
+    return { bug, caughtBy, seconds: Math.round((performance.now() - started) / 1000) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function byRounds(folder: string, destination: string): Promise<string | undefined> {
+  const { output, code } = await run(folder, ['--conditions=etl-source', '--import', join(folder, 'test/helpers/run-ts.mjs'), join(folder, 'test/protocol/rounds-cli.ts'),
+    '--destination', destination, '--rounds', '100000', '--seconds', String(LIMIT_SECONDS - 30)]);
+  const [, seed] = /, seed (\d+) \(/.exec(output) ?? [];
+  if (code === 0) return undefined;
+  if (seed === undefined) throw new Error(`the rounds did not run:\n${output.slice(-2000)}`);
+  const reason = /^(lost|doubled|wrong|unexpected|out of order): .*$/m.exec(output)?.[1] ?? output.split('\n')[0]?.replace(/^.*\): /, '') ?? '';
+  return `rounds into ${destination}, seed ${seed}: ${reason}`;
+}
+
+interface SuiteReport {
+  readonly numPassedTests: number;
+  readonly testResults: readonly { readonly message: string; readonly assertionResults: readonly { readonly status: string; readonly title: string }[] }[];
+}
+
+async function bySuite(folder: string, { suite, project }: { readonly suite: string; readonly project: string }): Promise<string | undefined> {
+  const report = join(folder, 'report.json');
+  const { output, code } = await run(folder, [join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project, suite, '--reporter', 'json', '--outputFile', report]);
+  if (code === 0) return undefined;
+  const { testResults, numPassedTests } = JSON.parse(readFileSync(report, 'utf8')) as SuiteReport;
+  const failed = testResults.flatMap(({ assertionResults }) => assertionResults.filter((test) => test.status === 'failed').map((test) => test.title));
+  if (failed.length === 0 || numPassedTests === 0) throw new Error(`the suite did not run:\n${testResults.map((file) => file.message).join('\n')}\n${output.slice(-2000)}`);
+  return `${suite}: ${failed[0]}${failed.length > 1 ? ` and ${failed.length - 1} more` : ''}`;
+}
+
+function run(folder: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  return new Promise((resolve) => { child.once('exit', (code) => { resolve({ code, output }); }); });
+}
