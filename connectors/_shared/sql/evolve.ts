@@ -58,7 +58,7 @@ function planNew(dialect: SqlDialect, target: Target, schema: Schema, changes: b
     ddl: [
       ...(name.schema === dialect.defaultSchema ? [] : [`create schema if not exists ${dialect.quote(name.schema ?? '')}`]),
       createTable(dialect, name, planned, ownColumns(dialect, target, changes)),
-      ...(key.length > 0 ? dialect.addKey(name, key, keyIsNullable(schema, key)) : []),
+      ...(key.length > 0 && dialect.needsUniqueKey ? dialect.addKey(name, key, keyIsNullable(schema, key)) : []),
     ],
   };
 }
