@@ -40,7 +40,7 @@ export class Child {
   constructor(options: StartOptions) {
     this.trace = join(options.folder, `trace-${started++}`);
     const since = performance.now();
-    this.process = spawn(process.execPath, ['--import', join(ROOT, 'dist/test/crash/preload.js'), join(ROOT, 'dist/test/crash/entry.js'), 'run', 'job.yaml', '--progress', 'none', '--grace', '5s', ...(options.takeOver === false ? [] : ['--take-over'])], {
+    this.process = spawn(process.execPath, ['--import', join(ROOT, 'dist/test/crash/preload.js'), join(ROOT, 'bin/etl.js'), 'run', 'job.yaml', '--progress', 'none', '--grace', '5s', ...(options.takeOver === false ? [] : ['--take-over'])], {
       cwd: options.folder, stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env, NO_COLOR: '1', CRASH_TRACE: this.trace, CRASH_AT: String(options.at ?? 0), CRASH_SIGNAL: options.signal ?? 'SIGKILL' },
     });

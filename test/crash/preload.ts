@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import { installFailpoints } from '../../src/sdk/failpoint.ts';
+import type { installFailpoints as Install } from '../../src/sdk/failpoint.ts';
 
 /**
  * Loaded into `etl` with --import. Every failpoint is written to CRASH_TRACE before it is passed, and at the CRASH_AT-th the
@@ -11,6 +11,8 @@ const signal = process.env['CRASH_SIGNAL'] === 'SIGSTOP' ? 'SIGSTOP' : 'SIGKILL'
 let hits = 0;
 
 if (trace !== undefined) {
+  // bin/etl.js runs the bundle: the hook has to stand in the bundle's own module, which is the one that is shipped.
+  const { installFailpoints } = (await import(new URL('../../bundle/src/sdk/index.js', import.meta.url).href)) as { installFailpoints: typeof Install };
   installFailpoints((name) => {
     hits++;
     appendFileSync(trace, `${name}\n`);
