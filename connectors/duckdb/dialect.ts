@@ -76,6 +76,15 @@ function upsert(target: TableName, source: string, columns: readonly string[], k
   ];
 }
 
+/** The infinite intervals of a vector, which DuckDB would take for long ones. */
+const INFINITE_INTERVALS = "'178956970 years 7 months 2147483647 days 2562047788:00:54.775807', '-178956970 years -8 months -2147483648 days -2562047788:00:54.775808'";
+
+function overflows(expression: string, from: string, to: string): string | undefined {
+  if (from === 'INTERVAL') return `cast(${expression} as varchar) in (${INFINITE_INTERVALS})`;
+  if (from === 'INTERVAL[]') return `list_has_any(cast(${expression} as varchar[]), [${INFINITE_INTERVALS}])`;
+  return widensType(from, to) ? undefined : `${expression} is not null and try_cast(${expression} as ${to}) is null`;
+}
+
 export const duckdbDialect: SqlDialect = {
   name: 'duckdb',
   maxNameBytes: 255,
@@ -104,7 +113,7 @@ export const duckdbDialect: SqlDialect = {
   },
   createTemporary: (table, columns) => `create temporary table if not exists ${quoteName(table)} (${columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')})`,
   rowId: 'rowid',
-  overflows: (expression, from, to) => (widensType(from, to) ? undefined : `${expression} is not null and try_cast(${expression} as ${to}) is null`),
+  overflows,
   nowText: "strftime(now() at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')",
   nowInstant: 'now()',
   textType: 'VARCHAR',

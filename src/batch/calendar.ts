@@ -125,8 +125,18 @@ export interface Interval {
   readonly micros: bigint;
 }
 
+/** All three parts at their greatest or least: the infinite intervals, as in Postgres. */
+const INFINITE: Readonly<Record<'infinity' | '-infinity', Interval>> = {
+  infinity: { months: 2_147_483_647, days: 2_147_483_647, micros: 9_223_372_036_854_775_807n },
+  '-infinity': { months: -2_147_483_648, days: -2_147_483_648, micros: -9_223_372_036_854_775_808n },
+};
+const isSame = (left: Interval, right: Interval): boolean => left.months === right.months && left.days === right.days && left.micros === right.micros;
+
 /** ISO 8601 with a sign for each part, as Postgres prints it: `P1Y2M3DT4H5M6.5S`, `PT0S`. */
-export function intervalText({ months, days, micros }: Interval): string {
+export function intervalText(interval: Interval): string {
+  const { months, days, micros } = interval;
+  if (isSame(interval, INFINITE.infinity)) return 'infinity';
+  if (isSame(interval, INFINITE['-infinity'])) return '-infinity';
   const part = (value: number | bigint, unit: string): string => (value == 0 ? '' : `${value}${unit}`);
   const date = part(Math.trunc(months / 12), 'Y') + part(months % 12, 'M') + part(days, 'D');
   const seconds = micros / 1_000_000n;
@@ -146,6 +156,7 @@ const INT = '([+-]?\\d+)';
 const INTERVAL = new RegExp(`^P(?:${INT}Y)?(?:${INT}M)?(?:${INT}W)?(?:${INT}D)?(?:T(?:${INT}H)?(?:${INT}M)?(?:([+-]?)(\\d+)(?:\\.(\\d{1,6}))?S)?)?$`);
 
 export function parseInterval(text: string): Interval | undefined {
+  if (text === 'infinity' || text === '-infinity') return INFINITE[text];
   const match = INTERVAL.exec(text);
   if (!match || text.endsWith('P') || text.endsWith('T')) return undefined;
   const number = (index: number): bigint => BigInt(match[index] ?? '0');

@@ -65,7 +65,7 @@ test.each([
   [{ kind: 'date' }, '0000-12-31'], [{ kind: 'date' }, '-0043-03-15'], [{ kind: 'date' }, '+10000-01-01'], [{ kind: 'date' }, 'infinity'], [{ kind: 'date' }, '-infinity'],
   [{ kind: 'time' }, '24:00:00.000000'], [{ kind: 'time' }, '23:59:59.000001'], [{ kind: 'timestamp' }, '-infinity'], [{ kind: 'timestamptz' }, 'infinity'],
   [{ kind: 'timestamptz' }, '2026-03-08T02:30:00.000001Z'], [{ kind: 'timestamp' }, '+294246-12-31T23:59:59.999999'], [{ kind: 'timestamp' }, '-4712-01-01T00:00:00.000000'],
-  [{ kind: 'interval' }, 'P1M2DT3.5S'], [{ kind: 'interval' }, 'PT0S'], [{ kind: 'interval' }, 'P-1Y-2M3DT-4H-5M-6.000007S'],
+  [{ kind: 'interval' }, 'P1M2DT3.5S'], [{ kind: 'interval' }, 'PT0S'], [{ kind: 'interval' }, 'infinity'], [{ kind: 'interval' }, '-infinity'], [{ kind: 'interval' }, 'P-1Y-2M3DT-4H-5M-6.000007S'],
   [{ kind: 'decimal', precision: 38, scale: 10 }, '-0.0000000001'], [{ kind: 'decimal', precision: 38, scale: 0 }, '-99999999999999999999999999999999999999'],
   [{ kind: 'number' }, '-Infinity'], [{ kind: 'number' }, '1000000000000000000000000000000000000000000000.5'],
 ] satisfies [LogicalType, string][])('%o holds %s as it is', (type, text) => {

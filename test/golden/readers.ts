@@ -39,9 +39,19 @@ export async function readPostgres(url: string, table = 'public.golden'): Promis
   }
 }
 
-/** Every column as DuckDB casts it to text, of a relation. */
+/** Every column as DuckDB casts it to text, of a relation. As hexadecimal: the driver drops a byte order mark at a text's beginning. */
 export async function readDuckdb(path: string, from: string): Promise<Values> {
-  return withDuckdb(path, async (connection) => valuesOf((await connection.runAndReadAll(`select cast(columns(*) as varchar) from ${from}`)).getRowObjects()));
+  return withDuckdb(path, async (connection) => {
+    const names = (await connection.runAndReadAll(`describe select * from ${from}`)).getRowObjects().map((row) => String(row['column_name']));
+    const rows = (await connection.runAndReadAll(`select ${names.map((name) => `hex(encode(cast(${quoted(name)} as varchar))) as ${quoted(name)}`).join(', ')} from ${from}`)).getRowObjects();
+    return valuesOf(rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, hex]) => [name, typeof hex === 'string' ? textOf(hex, path === ':memory:') : null]))));
+  });
+}
+
+/** In a DuckDB file the sign of a zero is not told apart: its compression of a column may drop it. */
+function textOf(hex: string, signed: boolean): string {
+  const text = Buffer.from(hex, 'hex').toString('utf8');
+  return text === '-0.0' && !signed ? '0.0' : text;
 }
 
 export async function withDuckdb<T>(path: string, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {

@@ -27,6 +27,7 @@ export interface Rejected {
   readonly code: string;
   readonly column?: string;
   readonly key?: Readonly<Record<string, string>>;
+  readonly row?: Readonly<Record<string, unknown>>;
 }
 
 interface Ended { readonly code: number | null; readonly stdout: string; readonly stderr: string }

@@ -84,7 +84,8 @@ export function stageColumns(dialect: SqlDialect, plan: TablePlan): readonly Sta
 /** Straight into the table, when its types are those that the writer writes, and no column of ours has to be filled. */
 export function directTarget(dialect: SqlDialect, sink: Sink): RowTarget | undefined {
   if (sink.target.addedColumns.some((name) => !sink.columns.some((column) => column.name === name))) return undefined;
-  if (!sink.columns.every((column) => dialect.sameType(column.stageType, column.type))) return undefined;
+  // a type with values that even its like in the target refuses is looked at in a stage
+  if (!sink.columns.every((column) => dialect.sameType(column.stageType, column.type) && dialect.overflows('v', column.stageType, column.type) === undefined)) return undefined;
   return { table: sink.into, columns: sink.columns.map((column) => fieldColumn(sink, column)) };
 }
 
