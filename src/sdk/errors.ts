@@ -1,0 +1,8 @@
+import type { ErrorTexts } from '../errors/error.ts';
+
+export const sdkErrors: ErrorTexts = {
+  'ETL-SDK-001': {
+    title: 'Rows without a position',
+    text: 'An incremental read of a simple source ended with rows that no position covers, so the next run would read them again. Its `read` has to give a position with its last page; a stream that has none can only be read with `sync: full`.',
+  },
+};

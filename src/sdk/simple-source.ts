@@ -1,0 +1,144 @@
+import { batchOf } from '../batch/builder.ts';
+import type { LogicalType, Schema } from '../batch/types.ts';
+import type { Value } from '../batch/value.ts';
+import { EtlError } from '../errors/error.ts';
+import type { ConnectorContext } from './connector.ts';
+import type { CheckReport, JobState, Json, Load, PlanOptions, Position, Reading, RunToken, Selection, Source, SourceMessage, Split, StreamInfo } from './contract.ts';
+
+/** Types that need no parameters may be given by their name. */
+type PlainKind = Exclude<LogicalType['kind'], 'decimal' | 'list' | 'struct'>;
+
+/** Some rows, in the order in which they were read. */
+export interface SimplePage {
+  /** A column that a row lacks is NULL; what `columns` does not name is not read. */
+  readonly rows: readonly Readonly<Record<string, Value>>[];
+  /** `read(position)` gives exactly the rows after this page. Plain JSON, never a value of a column that jobs mask. */
+  readonly position?: Json;
+}
+
+export interface SimpleStream {
+  readonly columns: Readonly<Record<string, PlainKind | LogicalType>>;
+  /** Columns that identify a row; they are never NULL. */
+  readonly key?: readonly string[];
+  /**
+   * All rows after `from`, or all there are. Ends when there is nothing more now. At a stop it may return early: rows that no position
+   * covers are read again.
+   */
+  read(from: Json | undefined, stop: AbortSignal): AsyncIterable<SimplePage>;
+}
+
+export interface SimpleSource {
+  /** What positions belong to (account, folder, base URL), without secrets: another one here, and the job stops (rule 22). */
+  readonly identity: string;
+  readonly streams: Readonly<Record<string, SimpleStream>>;
+  /** Connection and rights; reads only. Default: nothing to say. */
+  check?(): Promise<CheckReport>;
+  close?(): Promise<void>;
+}
+
+/** What a split carries, so that another process reads it without the job. */
+interface Detail {
+  readonly stream: string;
+  readonly incremental: boolean;
+  readonly exclude: readonly string[];
+  readonly after: Json;
+}
+
+/**
+ * A whole source from functions that read pages of rows: one split for each stream. `sync: full` reads all of it into a stage; a new
+ * process starts it again. `sync: incremental` goes on from the last committed position, also in the middle of a pass.
+ */
+export function simpleSource(context: ConnectorContext, definition: SimpleSource): Source {
+  return new PagedSource(context, definition);
+}
+
+class PagedSource implements Source {
+  private readonly context: ConnectorContext;
+  private readonly definition: SimpleSource;
+  /** Full loads that this process began: its pages are of one reading (rule 12). */
+  private readonly begun = new Set<string>();
+
+  constructor(context: ConnectorContext, definition: SimpleSource) {
+    this.context = context;
+    this.definition = definition;
+  }
+
+  identity(): Promise<string> {
+    return Promise.resolve(this.definition.identity);
+  }
+
+  check(): Promise<CheckReport> {
+    return this.definition.check?.() ?? Promise.resolve([]);
+  }
+
+  discover(): Promise<readonly StreamInfo[]> {
+    return Promise.resolve(Object.entries(this.definition.streams).map(([name, stream]) => ({ name, kind: 'api', schema: schemaOf(stream), cursors: [] })));
+  }
+
+  plan(selection: readonly Selection[], state: JobState, options: PlanOptions): Promise<readonly Load[]> {
+    const startedAt = new Date(this.context.ports.clock.now()).toISOString().replace('Z', '000Z');
+    return Promise.resolve(selection.map((wanted) => {
+      const { stream } = wanted;
+      const rebuild = wanted.fullRefresh || state.streams[stream]?.rebuild === true;
+      const incremental = wanted.sync === 'incremental';
+      const after = incremental && !rebuild ? state.streams[stream]?.position?.['at'] ?? null : null;
+      const split: Split = { id: stream, streams: [stream], live: incremental, detail: { stream, incremental, exclude: [...(wanted.exclude ?? [])], after } };
+      // Where a pass will end is not known before it was read: so it is a live load, whose position is its last committed one (rule 13).
+      return {
+        id: options.nextLoadId(), kind: incremental ? 'live' : 'parts', streams: [stream], splits: [split], staged: !incremental || rebuild, rebuild,
+        positions: incremental ? {} : { [stream]: { v: 1 } }, startedAt, fingerprint: '', targets: [], detail: { incremental },
+      };
+    }));
+  }
+
+  begin(load: Load, _run: RunToken): Promise<{ load: Load; reading: Reading }> {
+    this.begun.add(load.id);
+    return Promise.resolve({ load, reading: {} });
+  }
+
+  resume(load: Load, _run: RunToken): Promise<Reading | 'lost'> {
+    return Promise.resolve(load.kind === 'live' || this.begun.has(load.id) ? {} : 'lost');
+  }
+
+  async *read(_reading: Reading, split: Split, from: Position | undefined, stop: AbortSignal): AsyncIterable<SourceMessage> {
+    // the split is this source's own, made by `plan`
+    const detail = split.detail as unknown as Detail;
+    const { stream } = detail;
+    const definition = this.definition.streams[stream];
+    if (!definition) throw new EtlError({ kind: 'config', code: 'ETL-PLAN-001', message: `The source has no stream ${stream} any more.` });
+    const schema = schemaOf(definition, detail.exclude);
+    yield { type: 'schema', stream, schema };
+    let at: Json | undefined = from?.['at'] ?? detail.after ?? undefined;
+    let covered = true;
+    if (from?.['done'] !== true) {
+      for await (const { rows, position } of definition.read(at, stop)) {
+        if (rows.length > 0) yield { type: 'batch', stream, batch: batchOf(stream, schema, rows.map((values) => ({ values }))) };
+        covered = position !== undefined || (covered && rows.length === 0);
+        if (position !== undefined) yield { type: 'checkpoint', position: { v: 1, at: at = position } };
+        if (stop.aborted) return;
+      }
+    }
+    if (stop.aborted) return; // an early return is not the end (rule 1)
+    if (detail.incremental && !covered) throw uncovered(stream);
+    yield { type: 'checkpoint', position: { v: 1, ...(at !== undefined && { at }), done: true }, last: true };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.definition.close?.();
+  }
+}
+
+function schemaOf({ columns, key = [] }: SimpleStream, exclude: readonly string[] = []): Schema {
+  const kept = Object.entries(columns).filter(([name]) => !exclude.includes(name));
+  return {
+    key: key.filter((name) => !exclude.includes(name)),
+    fields: kept.map(([name, type]) => ({ name, type: typeof type === 'string' ? { kind: type } : type, nullable: !key.includes(name) })),
+  };
+}
+
+function uncovered(stream: string): EtlError {
+  return new EtlError({
+    kind: 'unsupported', code: 'ETL-SDK-001', message: `${stream} gave rows without a position, so an incremental read can't go on from there.`,
+    hint: 'Give a position with the last page, or use sync: full.',
+  });
+}
