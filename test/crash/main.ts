@@ -7,7 +7,7 @@ import { startPostgres, type PostgresServer } from '../services/postgres.ts';
 import { CommitProxy } from './proxy.ts';
 import { Random } from './random.ts';
 import { Round } from './round.ts';
-import { addTo, emptyTally, printTally, type RouteTally } from './tally.ts';
+import { add, addTo, emptyTally, printTally, type RouteTally } from './tally.ts';
 import { ROUTES, type Route } from './targets.ts';
 
 /**
@@ -52,21 +52,30 @@ async function oneRound(server: PostgresServer, proxy: CommitProxy, number: numb
 }
 
 const kills = Number(values.kills);
+const tally = emptyTally();
+// A campaign that is broken off still ends the server that it started, and keeps what its finished rounds have counted.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    say(`seed ${seed}: broken off after ${tally.kills} breaks, ${tally.failed} rounds failed`);
+    process.exit(1);
+  });
+}
 say(`seed ${seed}: ${kills} breaks on ${route}`);
 const server = await startPostgres();
 const proxy = await CommitProxy.start(server.port);
-const tally = emptyTally();
-tally.seeds.push(seed);
 for (let number = Number(values.round ?? 0); tally.kills < kills; number++) {
-  await oneRound(server, proxy, number, Math.min(BREAKS_PER_ROUND, kills - tally.kills), tally, route);
+  const one = emptyTally();
+  if (number === Number(values.round ?? 0)) one.seeds.push(seed);
+  await oneRound(server, proxy, number, Math.min(BREAKS_PER_ROUND, kills - tally.kills), one, route);
+  add(tally, one);
+  if (values.continue) addTo(tallyFile, route, one);
   if (values.round !== undefined || tally.failed >= 5) break;
 }
 await proxy.close();
 await server.stop();
 printTally(route, tally, say);
 if (values.continue) {
-  const all = addTo(tallyFile, route, tally);
-  say(`kept in docs/crash-tally.json: ${all[route]?.kills} breaks of this route so far`);
+  say('added to docs/crash-tally.json');
 }
 say(`seed ${seed}: ${tally.kills} breaks survived, ${tally.failed} rounds failed`);
 process.exit(tally.failed > 0 ? 1 : 0);

@@ -9,18 +9,21 @@ export function count(into: Record<string, number>, name: string, by = 1): void 
   into[name] = (into[name] ?? 0) + by;
 }
 
-/** Adds a campaign to the numbers that are kept beside the docs. */
-export function addTo(file: string, route: string, one: RouteTally): Tally {
+export function add(into: RouteTally, one: RouteTally): void {
+  into.kills += one.kills;
+  into.rounds += one.rounds;
+  into.failed += one.failed;
+  into.seeds.push(...one.seeds);
+  for (const key of ['kinds', 'failpoints'] as const) for (const [name, value] of Object.entries(one[key])) count(into[key], name, value);
+}
+
+/** Adds a round to the numbers that are kept beside the docs. */
+export function addTo(file: string, route: string, one: RouteTally): void {
   const all = (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}) as Tally;
   const kept = all[route] ?? emptyTally();
-  kept.kills += one.kills;
-  kept.rounds += one.rounds;
-  kept.failed += one.failed;
-  kept.seeds = [...kept.seeds, ...one.seeds];
-  for (const key of ['kinds', 'failpoints'] as const) for (const [name, value] of Object.entries(one[key])) count(kept[key], name, value);
+  add(kept, one);
   all[route] = kept;
   writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
-  return all;
 }
 
 export function printTally(route: string, tally: RouteTally, say: (line: string) => void): void {
