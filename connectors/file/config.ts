@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 export const fileTargetOptions = z.strictObject({
   format: z.enum(['parquet', 'jsonl']).default('parquet').describe('How the rows are written.'),
   compression: z.enum(['snappy', 'zstd', 'none']).default('snappy').describe('Of parquet pages.'),
-  rowGroupBytes: z.int().min(64 * 1024).max(1024 * MIB).default(32 * MIB).describe('A row group ends past this many bytes.'),
+  rowGroupBytes: z.int().min(64 * 1024).max(1024 * MIB).default(16 * MIB).describe('A row group ends past this many bytes.'),
   rollBytes: z.int().min(64 * 1024).default(256 * MIB).describe('A new file begins past this many bytes; a commit always ends one.'),
   infinite: z.enum(['reject', 'null', 'text']).default('reject').describe('What an infinite date or time becomes, which the format has no value for.'),
   interval: z.enum(['text', 'struct']).default('text').describe('How an interval is held: ISO 8601 text, or months, days and microseconds.'),

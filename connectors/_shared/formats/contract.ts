@@ -27,7 +27,7 @@ export interface FormatOptions {
   readonly interval: 'text' | 'struct';
 }
 
-export const DEFAULT_FORMAT_OPTIONS: FormatOptions = { compression: 'snappy', rowGroupBytes: 32 << 20, infinite: 'reject', interval: 'text' };
+export const DEFAULT_FORMAT_OPTIONS: FormatOptions = { compression: 'snappy', rowGroupBytes: 16 << 20, infinite: 'reject', interval: 'text' };
 
 /** A row that the format can't hold as it is. */
 export interface FormatReject {
