@@ -46,7 +46,7 @@ export const gates: readonly Gate[] = [
 ];
 
 /** The one gate across two cells: ten times the rows in the same memory. */
-export const GROWTH_LIMIT = 1.15;
+export const GROWTH = { cell: 'tenfold', text: 'memory of 1 × the rows', kind: 'most', limit: 1.15 } as const;
 
 export function passes(gate: Pick<Gate, 'kind' | 'limit'>, ratio: number): boolean {
   return gate.kind === 'least' ? ratio >= gate.limit : ratio <= gate.limit;

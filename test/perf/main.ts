@@ -11,7 +11,7 @@ import { startPostgres } from '../services/postgres.ts';
 import { cells, freshFolder, warmMerge, type Cell, type Setting } from './cells.ts';
 import { Content } from './content.ts';
 import { World } from './data.ts';
-import { gates, GROWTH_LIMIT, passes, type Medians } from './gates.ts';
+import { gates, GROWTH, passes, type Gate, type Medians } from './gates.ts';
 import { measure, median, type Cost } from './measure.ts';
 import { findPeers, installPeers } from './peers.ts';
 
@@ -59,17 +59,17 @@ function table(cell: Cell, costs: ReadonlyMap<string, Cost>): void {
 function verdicts(results: Medians): boolean {
   let good = true;
   say('\nGates');
-  const line = (cell: string, text: string, ratio: number | undefined, kind: 'least' | 'most', limit: number): void => {
-    const verdict = ratio === undefined ? 'not measured' : passes({ kind, limit }, ratio) ? 'PASS' : 'FAIL';
+  const line = (gate: Pick<Gate, 'cell' | 'text' | 'kind' | 'limit'>, ratio: number | undefined): void => {
+    const verdict = ratio === undefined ? 'not measured' : passes(gate, ratio) ? 'PASS' : 'FAIL';
     if (verdict === 'FAIL') good = false;
-    say(`  ${verdict.padEnd(12)} ${cell.padEnd(8)} ${(ratio?.toFixed(2) ?? '-').padStart(6)} × ${text} (${kind === 'least' ? '≥' : '≤'} ${limit})`);
+    say(`  ${verdict.padEnd(12)} ${gate.cell.padEnd(8)} ${(ratio?.toFixed(2) ?? '-').padStart(6)} × ${gate.text} (${gate.kind === 'least' ? '≥' : '≤'} ${gate.limit})`);
   };
   for (const gate of gates) {
     const costs = results.get(gate.cell);
-    if (costs) line(gate.cell, gate.text, gate.ratio((name) => costs.get(name)), gate.kind, gate.limit);
+    if (costs) line(gate, gate.ratio((name) => costs.get(name)));
   }
   const [once, tenfold] = ['mixed', 'tenfold'].map((name) => results.get(name)?.get('etl')?.peakMegabytes);
-  if (tenfold !== undefined) line('tenfold', 'memory of 1 × the rows', once === undefined ? undefined : tenfold / once, 'most', GROWTH_LIMIT);
+  if (tenfold !== undefined) line(GROWTH, once === undefined ? undefined : tenfold / once);
   return good;
 }
 

@@ -41,7 +41,7 @@ export async function measure(command: Command, logFile: string, timeoutSeconds 
     child.once('close', resolve);
   }).finally(() => { clearInterval(watch); clearTimeout(limit); });
   if (code !== 0) throw new Error(`${command.argv.slice(0, 3).join(' ')} ended with ${code}: ${readFileSync(logFile, 'utf8').slice(-600)}`);
-  return { wallSeconds, cpuSeconds: cpuOf(times), peakMegabytes: peak / 1024 };
+  return { wallSeconds, cpuSeconds: cpuOf(times), peakMegabytes: (peak * 1024) / 1e6 };
 }
 
 /** The second line of `times`: user and system time of the children, as `0m1.234s 0m0.056s`. */

@@ -18,8 +18,8 @@ const bytes = new ByteWriter();
 const fields = COLUMNS.map(([name, type, converted]) => ({ name, type, repetition_type: 'OPTIONAL', ...(converted ? { converted_type: converted } : {}) }));
 const writer = new ParquetWriter({ writer: bytes, schema: [{ name: 'root', num_children: COLUMNS.length }, ...fields] });
 for (let rows = await cursor.read(BATCH); rows.length > 0; rows = await cursor.read(BATCH)) {
-  writer.write({ columnData: COLUMNS.map(([name]) => ({ name, data: rows.map((row) => (name === 'id' ? BigInt(row.id) : row[name])) })), rowGroupSize: BATCH });
+  await writer.write({ columnData: COLUMNS.map(([name]) => ({ name, data: rows.map((row) => (name === 'id' ? BigInt(row.id) : row[name])) })), rowGroupSize: BATCH });
 }
-writer.finish();
+await writer.finish();
 writeFileSync(file, new Uint8Array(bytes.getBuffer()));
 await client.end();
