@@ -26,7 +26,9 @@ if (route === undefined) {
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
 const tallyFile = fileURLToPath(new URL('../../../docs/crash-tally.json', import.meta.url));
 
-async function oneRound(server: PostgresServer, proxy: CommitProxy, number: number, breaks: number, tally: RouteTally, on: Route): Promise<boolean> {
+interface RoundOf { readonly server: PostgresServer; readonly proxy: CommitProxy; readonly number: number; readonly breaks: number; readonly tally: RouteTally; readonly on: Route }
+
+async function oneRound({ server, proxy, number, breaks, tally, on }: RoundOf): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'etl-crash-'));
   const names = [`source_${number}`, `target_${number}`] as const;
   const [sourceUrl, targetUrl] = [await server.createDatabase(names[0]), await server.createDatabase(names[1])];
@@ -66,7 +68,7 @@ const proxy = await CommitProxy.start(server.port);
 for (let number = Number(values.round ?? 0); tally.kills < kills; number++) {
   const one = emptyTally();
   if (number === Number(values.round ?? 0)) one.seeds.push(seed);
-  await oneRound(server, proxy, number, Math.min(BREAKS_PER_ROUND, kills - tally.kills), one, route);
+  await oneRound({ server, proxy, number, breaks: Math.min(BREAKS_PER_ROUND, kills - tally.kills), tally: one, on: route });
   add(tally, one);
   if (values.continue) addTo(tallyFile, route, one);
   if (values.round !== undefined || tally.failed >= 5) break;
