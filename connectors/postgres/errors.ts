@@ -40,19 +40,33 @@ export function classify(error: unknown): EtlError | undefined {
     return new EtlError({ kind: 'auth', code: 'ETL-PG-003', message: `The server's certificate was not accepted: ${error.message}`, hint: 'Give the authority\'s certificate as `ca`.', cause: error });
   }
   if (NETWORK.has(code) || /terminated|timeout expired|not queryable|closed/i.test(error.message)) {
-    return new EtlError({ kind: 'transient', code: 'ETL-PG-001', message: `The connection to Postgres failed: ${error.message || code}`, cause: error });
+    return new EtlError({ kind: 'transient', code: 'ETL-PG-001', message: `The connection to Postgres failed: ${error.message || code}`, hint: 'Check host and port of the connection, that the server runs, and that the network lets this machine through.', cause: error });
   }
   if (/SASL|password|SSL connections/i.test(error.message)) {
-    return new EtlError({ kind: 'auth', code: 'ETL-PG-002', message: error.message, cause: error });
+    return new EtlError({ kind: 'auth', code: 'ETL-PG-002', message: error.message, hint: LOGIN_HINT, cause: error });
   }
   return undefined;
 }
 
 const TRANSIENT_CLASSES = new Set(['08', '40', '53', '55', '57', '58']);
 
+const LOGIN_HINT = 'Correct user, password or database of the connection, or let the login in by pg_hba.conf.';
+
+/** The next step, where the server does not name one. */
+function hintOf(error: ServerError): string | undefined {
+  if (error.code.startsWith('28') || error.code === '3D000') return LOGIN_HINT;
+  const table = /permission denied for (?:table|view|materialized view) (\S+)/.exec(error.message)?.[1];
+  if (table !== undefined) return `As the owner: grant select on ${table} to the role of this connection (a destination also needs insert, update and delete).`;
+  if (error.code === '42501') return 'Grant the role of this connection what the message names.';
+  if (error.code === '42P01' || error.code === '42703' || error.code === '3F000') return 'Correct the name in the job; `etl discover` lists streams and columns.';
+  if (error.code.startsWith('22') || error.code.startsWith('23')) return 'Cast or truncate the column under `columns:`, correct the value at the source, or widen the column of the target.';
+  return undefined;
+}
+
 function classifyServer(error: ServerError): EtlError {
   const text = [error.message, error.detail].filter(Boolean).join(' ');
-  const init = { message: `Postgres: ${text} (${error.code})`, cause: error, ...(error.hint ? { hint: error.hint } : {}) };
+  const hint = error.hint ?? hintOf(error);
+  const init = { message: `Postgres: ${text} (${error.code})`, cause: error, ...(hint ? { hint } : {}) };
   if (error.code.startsWith('28') || error.code === '3D000') return new EtlError({ ...init, kind: 'auth', code: 'ETL-PG-002' });
   if (error.code === '42501') return new EtlError({ ...init, kind: 'auth', code: 'ETL-PG-004' });
   if (error.code === '42P01' || error.code === '42703' || error.code === '3F000') return new EtlError({ ...init, kind: 'not_found', code: 'ETL-PG-005' });

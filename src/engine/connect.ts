@@ -50,8 +50,25 @@ export async function classified<T>(connector: Connector, work: () => Promise<T>
   }
 }
 
+/** The same error, pointing at the connection of the job that it came through. */
+function placed(error: unknown, { name, location }: ResolvedConnection): unknown {
+  if (!(error instanceof EtlError) || error.location !== undefined || location === undefined) return error;
+  const { kind, code, message, hint, retryAfterMs, scope, configPath = `connections.${name}` } = error;
+  return new EtlError({ kind, code, message, location, configPath, cause: error, ...(hint === undefined ? {} : { hint }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(scope === undefined ? {} : { scope }) });
+}
+
+/** The first words with a connection: what goes wrong there is the connection's, not a stream's. */
+export async function greeted<T>({ connector, connection }: Pick<Connected<unknown>, 'connector' | 'connection'>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await classified(connector, work);
+  } catch (error) {
+    throw placed(error, connection);
+  }
+}
+
 export interface Connected<T> {
   readonly connector: Connector;
+  readonly connection: ResolvedConnection;
   readonly port: T;
 }
 
@@ -60,7 +77,7 @@ export async function openSource(job: ResolvedJob, engine: EngineContext): Promi
   const connector = await engine.load(connection.type, job.directory);
   const role = connector.source;
   if (!role) throw noRole(connection, 'source');
-  return { connector, port: await classified(connector, () => role.create(parsed(connection, role), contextOf(job, engine))) };
+  return { connector, connection, port: await greeted({ connector, connection }, () => role.create(parsed(connection, role), contextOf(job, engine))) };
 }
 
 /** A destination that keeps no state of its own gets the state store (rule 29). */
@@ -69,6 +86,6 @@ export async function openDestination(job: ResolvedJob, name: string, engine: En
   const connector = await engine.load(connection.type, job.directory);
   const role = connector.destination;
   if (!role) throw noRole(connection, 'destination');
-  const destination = await classified(connector, () => role.create(parsed(connection, role), contextOf(job, engine)));
-  return { connector, port: destination.capabilities.keepsState ? destination : withStateStore(destination, { directory: job.directory, ports: engine.ports }) };
+  const destination = await greeted({ connector, connection }, () => role.create(parsed(connection, role), contextOf(job, engine)));
+  return { connector, connection, port: destination.capabilities.keepsState ? destination : withStateStore(destination, { directory: job.directory, ports: engine.ports }) };
 }

@@ -3,7 +3,7 @@ import type { ResolvedJob } from '../job/resolved.ts';
 import { bind, refuseSharedTables, type Binding } from '../plan/bind.ts';
 import { destinationsOf, matchStreams, pipeId, queriesOf, selected, type PipeStreams } from '../plan/pipes.ts';
 import type { Destination, Run, Source } from '../sdk/contract.ts';
-import { classified, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
+import { greeted, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
 import type { RunEvent, RunReport, StreamReport } from './events.ts';
 import { awaitLease, keepLease } from './lease.ts';
 import { createSlots, type PipeRun } from './pipe-run.ts';
@@ -79,7 +79,7 @@ async function runClaimed(setting: Setting, source: Connected<Source>, claimed: 
   const { job, options } = setting;
   const fenced = new AbortController();
   await claimAll(setting, source, claimed, fenced);
-  const catalogue = await classified(source.connector, () => source.port.discover(queriesOf(job)));
+  const catalogue = await greeted(source, () => source.port.discover(queriesOf(job)));
   const pipes = matchStreams(job, catalogue, options.select);
   const stop = AbortSignal.any([options.stop, fenced.signal]);
   const results = await Promise.all(claimed.map((one) => onePipe({ ...setting, options: { ...options, stop } }, source, one, pipes.find(({ id }) => id === one.id))));
@@ -93,13 +93,13 @@ async function runClaimed(setting: Setting, source: Connected<Source>, claimed: 
 /** Leases of all pipes in the order of their names, before anything is read; then the claims. */
 async function claimAll(setting: Setting, source: Connected<Source>, claimed: Claimed[], fenced: AbortController): Promise<void> {
   const { job, options, engine, runId } = setting;
-  const sourceIdentity = await classified(source.connector, () => source.port.identity());
+  const sourceIdentity = await greeted(source, () => source.port.identity());
   for (const name of destinationsOf(job)) {
     const destination = await openDestination(job, name, engine);
     const id = pipeId(job, name);
     try {
-      await classified(destination.connector, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop: options.stop }));
-      const run = await classified(destination.connector, () => destination.port.claim(id, { job: job.name, runId, sourceIdentity, host: options.host, pid: options.pid }));
+      await greeted(destination, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop: options.stop }));
+      const run = await greeted(destination, () => destination.port.claim(id, { job: job.name, runId, sourceIdentity, host: options.host, pid: options.pid }));
       claimed.push({ id, name, destination, run, lease: keepLease(run, engine.ports.clock, (error) => { fenced.abort(error); }) });
     } catch (error) {
       await destination.port[Symbol.asyncDispose]();

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startPostgres, type PostgresServer } from '../services/postgres.ts';
 import type { BrokenCase } from './cases.ts';
 import { brokenJobs } from './jobs.cases.ts';
+import { brokenSources, brokenTargets } from './moments.cases.ts';
 import { PASSWORD, World, type Said } from './world.ts';
 
 let server: PostgresServer;
@@ -44,3 +45,5 @@ async function prove(one: BrokenCase): Promise<void> {
 }
 
 describe('broken jobs', () => test.each(brokenJobs)('$name', prove));
+describe('broken sources', () => test.each(brokenSources)('$name', prove));
+describe('broken targets', () => test.each(brokenTargets)('$name', prove));

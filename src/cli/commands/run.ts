@@ -70,7 +70,10 @@ export default class Run extends EtlCommand {
   #finish(job: ResolvedJob, report: RunReport, again: string): Outcome {
     const exitCode = exitOfReport(report);
     printSummary(report, job.name, again, this.output);
-    const failures = [...(report.error ? [report.error] : []), ...report.streams.flatMap((stream) => (stream.error && stream.error.message !== report.error?.message ? [{ ...stream.error, message: `${stream.stream}: ${stream.error.message}` }] : []))];
+    const failures = [
+      ...(report.error ? [{ ...placeOf(job, job.streams.length === 1 ? job.streams[0]?.pattern : undefined), ...report.error }] : []),
+      ...report.streams.flatMap(({ stream, error }) => (error && error.message !== report.error?.message ? [{ ...placeOf(job, stream), ...error, message: error.message.startsWith(stream) ? error.message : `${stream}: ${error.message}` }] : [])),
+    ];
     for (const failure of failures) {
       printError({ hint: undefined, location: undefined, configPath: undefined, ...failure }, this.output, 'what was committed stays, nothing half-written shows; running the job again is safe and goes on from there');
     }
@@ -106,6 +109,12 @@ export default class Run extends EtlCommand {
   #again(args: { job: string; target?: string | undefined }): string {
     return args.target === undefined ? `etl run ${args.job}` : 'the same command';
   }
+}
+
+/** The entry of the job that a stream comes from: the place of what has none of its own. */
+function placeOf(job: ResolvedJob, stream: string | undefined): Pick<RunReport['streams'][number]['error'] & object, 'location' | 'configPath'> {
+  const entry = job.streams.find(({ pattern }) => pattern === stream);
+  return entry?.location ? { location: entry.location, configPath: `streams.${entry.pattern}` } : {};
 }
 
 function rangeOf(text: string | undefined): { from: string; to: string } | undefined {
