@@ -57,7 +57,7 @@ export function isMasked(rule: ColumnRule | undefined): boolean {
 }
 
 /** Source names of the columns whose values must not leave as they are, nor lie in a position, an error or a log. */
-export function maskedColumns(spec: NormalizeSpec): readonly string[] {
+export function maskedColumns(spec: Pick<NormalizeSpec, 'columns'>): readonly string[] {
   return Object.entries(spec.columns).filter(([, rule]) => isMasked(rule) || rule.drop === true).map(([name]) => name);
 }
 

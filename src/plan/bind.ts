@@ -3,7 +3,7 @@ import { EtlError } from '../errors/error.ts';
 import type { ColumnRule, NormalizeSpec } from '../normalize/spec.ts';
 import type { Field } from '../batch/types.ts';
 import { targetNames } from '../normalize/names.ts';
-import { isMasked, maskingProblems, targetSchema, type Problem } from '../normalize/target-schema.ts';
+import { maskedColumns, maskingProblems, targetSchema, type Problem } from '../normalize/target-schema.ts';
 import type { Capabilities, Json, JobState, Schema, Selection, Target } from '../sdk/contract.ts';
 import type { MatchedStream } from './pipes.ts';
 
@@ -38,7 +38,7 @@ export function bind(match: MatchedStream, capabilities: Capabilities, options: 
   const exclude = info.schema.fields.filter((field) => isDropped(field.name, entry.columns, entry.others)).map((field) => field.name);
   const selection: Selection = {
     stream: info.name, sync: entry.sync, write: entry.write, key, immutableKey: entry.key?.immutable ?? false,
-    ...(entry.cursor ? { cursor: entry.cursor } : {}), exclude, asText, masked: Object.entries(entry.columns).filter(([, rule]) => isMasked(rule)).map(([name]) => name), ...(entry.query === undefined ? {} : { query: entry.query }),
+    ...(entry.cursor ? { cursor: entry.cursor } : {}), exclude, asText, masked: maskedColumns(entry), ...(entry.query === undefined ? {} : { query: entry.query }),
     fullRefresh: options.fullRefresh || (options.state?.streams[info.name]?.rebuild ?? false), ...(options.range ? { range: options.range } : {}),
   };
   const whole: Schema = { key, fields: info.schema.fields.map((field) => asRead(field, asText)) };

@@ -1,5 +1,5 @@
 import type { Field } from '#batch';
-import type { Lease, Load, Position, QuarantinedRow, SplitState, StreamState, WriteMode } from '../contract.ts';
+import type { Lease, Load, QuarantinedRow, SplitState, StreamState, WriteMode } from '../contract.ts';
 import type { TableRow } from './compare.ts';
 import type { StagedChange } from './fold.ts';
 
@@ -62,8 +62,4 @@ export function emptyStore(): MemoryStore {
 
 export function emptyTable(write: WriteMode, owner: string, incarnation: string): StoredTable {
   return { incarnation, owner, write, fields: [], byKey: {}, list: [] };
-}
-
-export function storedPosition(split: SplitState | undefined): Position | undefined {
-  return split?.position;
 }

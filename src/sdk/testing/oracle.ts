@@ -125,7 +125,7 @@ function replayVersions(base: ReadonlyMap<string, FullRow>, events: Replayed): T
   };
   for (const [key, row] of base) open(key, row);
   for (const { lsn, event } of events) {
-    if (event.op === 'truncate') for (const key of [...current.keys()]) close(key, timeOf(lsn));
+    if (event.op === 'truncate') for (const key of current.keys()) close(key, timeOf(lsn));
     if (event.op === 'delete') close(event.key, timeOf(lsn));
     if (event.op !== 'insert' && event.op !== 'update') continue;
     const before = current.get(event.oldKey ?? event.key);
