@@ -2,8 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Seeded } from '#testing';
 import { EtlError, installFailpoints, type Source, type SourceMessage } from '#sdk';
 
-/** How a run is broken. Each happens at one step, counted from the run's begin over failpoints and messages of the source. */
-export type Break =
+/**
+ * How a run is broken. Each happens at one step, counted from the run's begin over failpoints and messages of the source; with `deep` only
+ * the destination's own failpoints count, which lie inside its commits and its publish.
+ */
+export type Break = { readonly deep?: true } & (
   | { readonly kind: 'none' }
   /** Something throws there: a lost connection (retried), or what nobody foresaw. */
   | { readonly kind: 'throw'; readonly at: number; readonly as: 'transient' | 'unforeseen' }
@@ -12,7 +15,7 @@ export type Break =
   /** The process is paused there; its successor claims and works; then it wakes and goes on. */
   | { readonly kind: 'zombie'; readonly at: number }
   /** SIGKILL: in a child only. */
-  | { readonly kind: 'kill'; readonly at: number };
+  | { readonly kind: 'kill'; readonly at: number });
 
 const current = new AsyncLocalStorage<Breaker>();
 
@@ -49,7 +52,7 @@ export class Breaker {
 
   async step(name: string): Promise<void> {
     const { plan } = this;
-    if (plan.kind === 'none' || this.happened || ++this.steps < plan.at) return;
+    if (plan.kind === 'none' || this.happened || (plan.deep && name.startsWith('source.')) || ++this.steps < plan.at) return;
     this.happened = true;
     this.where = name;
     switch (plan.kind) {
@@ -104,7 +107,9 @@ export function breakingSource(source: Source, breaker: Breaker, saved: () => vo
 /** A break drawn from a seed. Most steps of a scripted run lie below 200. */
 export function drawBreak(draw: Seeded, kinds: readonly Break['kind'][]): Break {
   const kind = draw.any(kinds) ?? 'none';
-  const at = 1 + draw.below(draw.chance(0.5) ? 30 : 220);
   if (kind === 'none') return { kind };
-  return kind === 'throw' ? { kind, at, as: draw.chance(0.5) ? 'transient' : 'unforeseen' } : { kind, at };
+  const deep = draw.chance(0.5);
+  const at = 1 + draw.below(draw.chance(0.5) ? 25 : deep ? 80 : 220);
+  const place = { at, ...(deep && { deep: true as const }) };
+  return kind === 'throw' ? { kind, ...place, as: draw.chance(0.5) ? 'transient' : 'unforeseen' } : { kind, ...place };
 }

@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
+import type { WriteMode } from '#sdk';
 import { KINDS } from './places.ts';
 import { playRound, RoundFailure } from './rounds.ts';
 
 /** `npm run rounds -- --destination memory --rounds 2000 --seed 1`: stops at the first failure, with the line that replays it. */
 const { values } = parseArgs({
-  options: { destination: { type: 'string', default: 'memory' }, rounds: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, seconds: { type: 'string' } },
+  options: { destination: { type: 'string', default: 'memory' }, rounds: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, seconds: { type: 'string' }, write: { type: 'string' } },
 });
 const make = KINDS[values.destination];
 if (!make) throw new RangeError(`destinations: ${Object.keys(KINDS).join(', ')}`);
@@ -16,7 +17,7 @@ let played = 0;
 let kills = 0;
 try {
   for (; played < Number(values.rounds) && performance.now() < until; played++) {
-    const round = await playRound(kind, first + played);
+    const round = await playRound(kind, first + played, values.write as WriteMode | undefined);
     if (round.breaks.some((one) => one.kind === 'kill')) kills++;
     if ((played + 1) % 100 === 0) console.log(`${kind.name}: ${played + 1} rounds, ${kills} of them killed, ${Math.round((performance.now() - started) / 1000)} s`);
   }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { memoryInUse, poisonReleased } from '#batch';
-import type { JobState, Position, Target } from '#sdk';
+import type { JobState, Position, Target, WriteMode } from '#sdk';
 import { describeDifferences, Oracle, ScriptedWorld, seeded, targetFor, type ScriptedOptions, type Seeded, type WorldState } from '#testing';
 import { Breaker, drawBreak, installBreakers, type Break } from './breaker.ts';
 import { PIPE, PLACEHOLDER, runScripted, saveWorld, type RoundJob } from './job.ts';
@@ -19,6 +19,8 @@ export interface Round {
   readonly options: ScriptedOptions;
   readonly breaks: readonly Break[];
   readonly lossy: boolean;
+  /** Only this write mode was asked for. */
+  readonly only?: WriteMode;
 }
 
 export class RoundFailure extends Error {}
@@ -46,9 +48,9 @@ function jobsFor(place: Place): { job: RoundJob; options: ScriptedOptions }[] {
   return jobs;
 }
 
-export function drawRound(seed: number, place: Place): Round {
+export function drawRound(seed: number, place: Place, write?: WriteMode): Round {
   const draw = seeded(seed).fork('round');
-  const { job, options } = draw.any(jobsFor(place)) ?? { job: { sync: 'full', write: 'replace', deletes: 'hard' }, options: {} };
+  const { job, options } = draw.any(jobsFor(place).filter((one) => write === undefined || one.job.write === write)) ?? { job: { sync: 'full', write: 'replace', deletes: 'hard' }, options: {} };
   const kinds: Break['kind'][] = place.capabilities.processes === 1 ? ['throw', 'throw', 'stop'] : ['throw', 'stop', 'zombie', 'zombie'];
   const killed = seed % KILL_EVERY === 0;
   const breaks = killed ? [drawBreak(draw, ['kill'])] : Array.from({ length: 1 + draw.below(2) }, () => drawBreak(draw, kinds));
@@ -56,14 +58,14 @@ export function drawRound(seed: number, place: Place): Round {
 }
 
 /** One round: broken runs, each looked at; then undisturbed runs to the end; then the oracle. Throws RoundFailure. */
-export async function playRound(kind: PlaceKind, seed: number): Promise<Round> {
+export async function playRound(kind: PlaceKind, seed: number, write?: WriteMode): Promise<Round> {
   installBreakers();
   poisonReleased(0xdb);
   const before = memoryInUse();
   const folder = temporaryFolder();
   const place = await kind.make(folder);
-  const round = drawRound(seed, place);
-  const scene = new Scene(kind.name, place, round, folder);
+  const round = drawRound(seed, place, write);
+  const scene = new Scene(kind.name, place, { ...round, ...(write && { only: write }) }, folder);
   try {
     for (const [i, one] of round.breaks.entries()) {
       await scene.broken(one, i);
@@ -73,7 +75,7 @@ export async function playRound(kind: PlaceKind, seed: number): Promise<Round> {
     await scene.recover();
     if (memoryInUse() !== before) throw new RoundFailure(`${memoryInUse() - before} bytes of batches were not released`);
   } catch (error) {
-    throw new RoundFailure(`${kind.name}, seed ${seed} (${describe(round)}): ${error instanceof Error ? error.stack ?? error.message : String(error)}\n${scene.trail.join('\n')}\nreplay: npm run rounds -- --destination ${kind.name} --rounds 1 --seed ${seed}`);
+    throw new RoundFailure(`${kind.name}, seed ${seed} (${describe(round)}): ${error instanceof Error ? error.stack ?? error.message : String(error)}\n${scene.trail.join('\n')}\nreplay: npm run rounds -- --destination ${kind.name} --rounds 1 --seed ${seed}${write ? ` --write ${write}` : ''}`);
   } finally {
     await place.remove();
   }
@@ -213,7 +215,7 @@ class Scene {
     saveWorld(this.world, this.folder);
     const runner = fileURLToPath(new URL('../helpers/run-ts.mjs', import.meta.url));
     const script = fileURLToPath(new URL('./rounds-child.ts', import.meta.url));
-    const argument = JSON.stringify({ kind: this.kindName, folder: this.folder, seed: this.round.seed, break: one });
+    const argument = JSON.stringify({ kind: this.kindName, folder: this.folder, seed: this.round.seed, break: one, write: this.round.only });
     const child = spawn(process.execPath, ['--conditions=etl-source', '--import', runner, script, argument], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     let errors = '';
     child.stderr?.on('data', (chunk: Buffer) => { errors += chunk.toString(); });

@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { WriteMode } from '#sdk';
 
 /** One place where a mistake is put in: `find` must stand there exactly once. */
 export interface Edit {
@@ -14,7 +15,7 @@ export interface Edit {
 /** What must fail once the mistake is in. */
 export type Catcher =
   /** `npm run rounds` into this destination. */
-  | { readonly rounds: string }
+  | { readonly rounds: string; readonly write?: WriteMode }
   /** A test file; the names of its failing tests are the answer. */
   | { readonly suite: string; readonly project: 'unit' | 'service' };
 
@@ -54,16 +55,16 @@ export async function hunt(bug: PlantedBug): Promise<Verdict> {
   const started = performance.now();
   const folder = plant(bug);
   try {
-    const caughtBy = 'rounds' in bug.catcher ? await byRounds(folder, bug.catcher.rounds) : await bySuite(folder, bug.catcher);
+    const caughtBy = 'rounds' in bug.catcher ? await byRounds(folder, bug.catcher) : await bySuite(folder, bug.catcher);
     return { bug, caughtBy, seconds: Math.round((performance.now() - started) / 1000) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function byRounds(folder: string, destination: string): Promise<string | undefined> {
+async function byRounds(folder: string, { rounds: destination, write }: { readonly rounds: string; readonly write?: WriteMode }): Promise<string | undefined> {
   const { output, code } = await run(folder, ['--conditions=etl-source', '--import', join(folder, 'test/helpers/run-ts.mjs'), join(folder, 'test/protocol/rounds-cli.ts'),
-    '--destination', destination, '--rounds', '100000', '--seconds', String(LIMIT_SECONDS - 30)]);
+    '--destination', destination, '--rounds', '100000', '--seconds', String(LIMIT_SECONDS - 30), ...(write ? ['--write', write] : [])]);
   const [, seed] = /, seed (\d+) \(/.exec(output) ?? [];
   if (code === 0) return undefined;
   if (seed === undefined) throw new Error(`the rounds did not run:\n${output.slice(-2000)}`);

@@ -13,7 +13,7 @@ export const postgresSuite: Catcher = { suite: 'connectors/postgres/acceptance.t
 export const commitBugs: readonly PlantedBug[] = [
   {
     name: 'state outside the transaction (SQL)',
-    catcher: { rounds: 'postgres' },
+    catcher: { rounds: 'postgres', write: 'append' },
     edits: [{
       file: 'connectors/_shared/sql/session.ts',
       find: "    const revision = count(before['revision']) + 1;\n",
