@@ -1,7 +1,7 @@
-import { EtlError } from '../errors/error.ts';
+import { EtlError, type SourceLocation } from '../errors/error.ts';
 import type { ResolvedConnection, ResolvedJob } from '../job/resolved.ts';
 import type { Connector, ConnectorContext } from '../sdk/connector.ts';
-import type { Destination, Source } from '../sdk/contract.ts';
+import type { Destination, Source, StreamInfo } from '../sdk/contract.ts';
 import type { Ports } from '../sdk/ports.ts';
 import { withStateStore } from '../state/stateful.ts';
 
@@ -50,11 +50,30 @@ export async function classified<T>(connector: Connector, work: () => Promise<T>
   }
 }
 
-/** The same error, pointing at the connection of the job that it came through. */
+/** The same error, pointing at a place in the job. */
+function at(error: EtlError, location: SourceLocation | undefined, configPath: string): EtlError {
+  const { kind, code, message, hint, retryAfterMs, scope } = error;
+  return new EtlError({
+    kind, code, message, configPath, cause: error, ...(location ? { location } : {}),
+    ...(hint === undefined ? {} : { hint }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(scope === undefined ? {} : { scope }),
+  });
+}
+
+/** What comes through a connection points at it, unless the error knows better. */
 function placed(error: unknown, { name, location }: ResolvedConnection): unknown {
-  if (!(error instanceof EtlError) || error.location !== undefined || location === undefined) return error;
-  const { kind, code, message, hint, retryAfterMs, scope, configPath = `connections.${name}` } = error;
-  return new EtlError({ kind, code, message, location, configPath, cause: error, ...(hint === undefined ? {} : { hint }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...(scope === undefined ? {} : { scope }) });
+  if (!(error instanceof EtlError) || error.location !== undefined || error.configPath !== undefined) return error;
+  return at(error, location, `connections.${name}`);
+}
+
+/** The catalogue, with the job's own queries described; a query that fails points at its stream. */
+export async function discoverFor(job: ResolvedJob, source: Connected<Source>, queries: Readonly<Record<string, string>>): Promise<readonly StreamInfo[]> {
+  try {
+    return await greeted(source, () => source.port.discover(queries));
+  } catch (error) {
+    if (!(error instanceof EtlError) || error.location !== undefined || error.configPath === undefined) throw error;
+    const entry = job.streams.find(({ pattern }) => error.configPath?.startsWith(`streams.${pattern}`));
+    throw at(error, entry?.location, error.configPath);
+  }
 }
 
 /** The first words with a connection: what goes wrong there is the connection's, not a stream's. */

@@ -2,7 +2,7 @@ import type { ResolvedJob } from '../job/resolved.ts';
 import { bind, digest, refuseSharedTables, type Binding } from '../plan/bind.ts';
 import { matchStreams, queriesOf, selected } from '../plan/pipes.ts';
 import type { Destination, Json, JobState, Load, Position, SchemaPlan, Source } from '../sdk/contract.ts';
-import { classified, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
+import { classified, discoverFor, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
 
 export interface PlanJobOptions {
   readonly select?: readonly string[];
@@ -38,7 +38,7 @@ export interface JobPlan {
 export async function planJob(job: ResolvedJob, options: PlanJobOptions, engine: EngineContext): Promise<JobPlan> {
   const source = await openSource(job, engine);
   try {
-    const catalogue = await classified(source.connector, () => source.port.discover(queriesOf(job)));
+    const catalogue = await discoverFor(job, source, queriesOf(job));
     const pipes: { pipe: string; streams: PlannedStream[] }[] = [];
     for (const { id, destination: name, streams } of matchStreams(job, catalogue, options.select)) {
       const destination = await openDestination(job, name, engine);

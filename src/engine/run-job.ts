@@ -3,7 +3,7 @@ import type { ResolvedJob } from '../job/resolved.ts';
 import { bind, refuseSharedTables, type Binding } from '../plan/bind.ts';
 import { destinationsOf, matchStreams, pipeId, queriesOf, selected, type PipeStreams } from '../plan/pipes.ts';
 import type { Destination, Run, Source } from '../sdk/contract.ts';
-import { greeted, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
+import { discoverFor, greeted, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
 import type { RunEvent, RunReport, StreamReport } from './events.ts';
 import { awaitLease, keepLease } from './lease.ts';
 import { createSlots, type PipeRun } from './pipe-run.ts';
@@ -79,7 +79,7 @@ async function runClaimed(setting: Setting, source: Connected<Source>, claimed: 
   const { job, options } = setting;
   const fenced = new AbortController();
   await claimAll(setting, source, claimed, fenced);
-  const catalogue = await greeted(source, () => source.port.discover(queriesOf(job)));
+  const catalogue = await discoverFor(job, source, queriesOf(job));
   const pipes = matchStreams(job, catalogue, options.select);
   const stop = AbortSignal.any([options.stop, fenced.signal]);
   const results = await Promise.all(claimed.map((one) => onePipe({ ...setting, options: { ...options, stop } }, source, one, pipes.find(({ id }) => id === one.id))));

@@ -1,6 +1,7 @@
 import type { Schema } from '#batch';
 import { EtlError, type StreamInfo } from '#sdk';
 import type { Connection } from '../connection.ts';
+import { classify } from '../errors.ts';
 import { quoteName } from '../quoting.ts';
 import { cursorKind, readColumn, type PgColumn, type PgType, type PgTypes } from '../types.ts';
 
@@ -108,12 +109,19 @@ export async function loadRelations(connection: Connection, streams?: readonly s
 /** A query of the user's, described by the server without running it for rows. */
 export async function describeQuery(connection: Connection, stream: string, sql: string): Promise<Relation> {
   const from = `(${sql.trim().replace(/;\s*$/, '')}\n) AS query`;
-  const columns = await connection.describe(`SELECT * FROM ${from} LIMIT 0`);
+  const columns = await connection.describe(`SELECT * FROM ${from} LIMIT 0`).catch((error: unknown) => { throw aboutQuery(error, stream); });
   const types = await loadTypes(connection, columns.map((column) => column.typeOid));
   return {
     stream, kind: 'query', from, hasCtid: false, types, key: [], indexed: [], estimatedRows: undefined, bytes: undefined,
     columns: columns.map((column) => ({ ...column, notNull: false, typeName: types.get(column.typeOid)?.name ?? 'unknown' })),
   };
+}
+
+/** What is wrong with a query is wrong with its stream, not with the connection. */
+function aboutQuery(error: unknown, stream: string): unknown {
+  const known = error instanceof EtlError ? error : classify(error);
+  if (!known) return error;
+  return new EtlError({ kind: known.kind, code: known.code, message: `${stream}: ${known.message}`, configPath: `streams.${stream}.query`, cause: error, ...(known.hint === undefined ? {} : { hint: known.hint }) });
 }
 
 export function schemaOf(relation: Relation): Schema {

@@ -29,7 +29,7 @@ export function nodeDisk(fail: (error: unknown, path: string) => Error): Disk {
     read: (path) => attempt<Uint8Array | undefined>(path, () => readFile(path), { ENOENT: undefined }),
     list: (folder) => attempt<readonly string[]>(folder, () => readdir(folder), { ENOENT: [] }),
     async makeFolder(folder) {
-      const first = await attempt(folder, () => mkdir(folder, { recursive: true }));
+      const first = await attempt(folder, () => makeFolders(folder));
       if (first === undefined) return;
       for (let child = folder; ; child = dirname(child)) {
         await fsyncFolder(dirname(child));
@@ -60,4 +60,26 @@ function file(handle: FileHandle, path: string, attempt: Attempt): DiskFile {
     fsync: () => attempt(path, () => handle.datasync()),
     close: () => attempt(path, () => handle.close()),
   };
+}
+
+/**
+ * The first folder that had to be made, or undefined when all were there. Not mkdir's own `recursive`: on a disk that is read-only
+ * it answers ENOENT, and in some file systems it never ends.
+ */
+async function makeFolders(folder: string): Promise<string | undefined> {
+  try {
+    await mkdir(folder);
+    return folder;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST') return undefined;
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
+  }
+  const first = await makeFolders(dirname(folder));
+  return first === undefined ? mkdir(folder).then(() => folder, ignoreExisting) : mkdir(folder).then(() => first, ignoreExisting);
+}
+
+function ignoreExisting(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return undefined;
+  throw error;
 }
