@@ -1,5 +1,6 @@
 // After the compiler: writes oclif.manifest.json, so that a start loads one command and not all, and dist/help.json, which bin/etl.js
-// prints without loading anything. Also docs/job.schema.json and the pages of the errors. `--check` compares the committed ones.
+// prints without loading anything. Also docs/job.schema.json and the pages of the errors. `--check` compares those that are committed
+// and writes only the others.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Config, Help, Plugin } from '@oclif/core';
 
@@ -11,8 +12,9 @@ const stale = [];
 function put(path, content, committed = true) {
   const url = new URL(path, root);
   const same = existsSync(url) && readFileSync(url, 'utf8') === content;
-  if (check && committed && !same) stale.push(path);
-  if (!check && !same) {
+  if (check && committed) {
+    if (!same) stale.push(path);
+  } else if (!same) {
     mkdirSync(new URL('.', url), { recursive: true });
     writeFileSync(url, content);
   }
