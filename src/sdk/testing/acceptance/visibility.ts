@@ -180,6 +180,28 @@ export const visibility: readonly RuleTest[] = [
     },
   },
   {
+    name: 'rules 3 and 13: a live load is published where its split stands by what is committed, not by what a session tried',
+    needs: ['changes'],
+    async run(bench) {
+      const run = await bench.claim();
+      const load = await bench.begin(run, { kind: 'live' });
+      const first = await bench.open(run, load);
+      await bench.put(first, load, [row(1, 'a', null, { op: 'insert' })]);
+      await bench.commit(first, 11);
+      const second = await bench.open(run, load);
+      const tried = async () => {
+        await bench.put(first, load, [row(2, 'b', null, { op: 'insert' })]);
+        await bench.commit(first, 12);
+      };
+      await bench.refused(tried(), 'fenced');
+      await run.publish(load, load.streams);
+      bench.expect(await bench.position()).toEqual({ v: 1, at: 11 });
+      await bench.holds([text(1, 'a')]);
+      await first[Symbol.asyncDispose]();
+      await second[Symbol.asyncDispose]();
+    },
+  },
+  {
     name: 'rule 16: one commit covers all streams of a split',
     needs: ['changes'],
     async run(bench) {
