@@ -50,7 +50,7 @@ export const brokenTargets: readonly BrokenCase[] = [
   { name: 'table of another job', job: job('wh', incremental), before: async (world) => { await ran(world); world.write('job.yaml', job('wh', incremental).replace('name: shop', 'name: club')); }, exit: 3, code: 'ETL-PG-111', says: /shop/ },
   { name: 'folder of another job', job: job('out'), before: async (world) => { await ran(world); world.write('job.yaml', job('out').replace('name: shop', 'name: club')); }, exit: 3, code: 'ETL-FILE-011', says: /shop/ },
   { name: 'disk full', job: job('out', '{}', 'commit: { bytes: 1MiB }'), before: async (world) => { smallDisk(world); await ran(world); await world.sql(`insert into orders select i, (select string_agg(md5(i::text || j::text), '') from generate_series(1, 20) j) from generate_series(100, 20000) i`); }, exit: 3, code: 'ETL-FILE-001', says: /space/i },
-  { name: 'folder that can not be written', job: job('out'), before: (world) => { smallDisk(world, 'size=2m,ro'); }, exit: 2, code: 'ETL-FILE-002', says: /read-only/ },
+  { name: 'folder that can not be written', job: job('out'), before: (world) => { smallDisk(world, 'size=2m,ro'); }, exit: 3, code: 'ETL-FILE-002', says: /read-only/ },
   { name: 'folder that is a file', job: job('out').replace('path: out', 'path: job.yaml'), exit: 2, code: 'ETL-FILE-002', says: /job\.yaml/ },
   { name: 'file that is no database', job: job('lake').replace('lake.duckdb', 'notes.db'), before: (world) => { world.write('notes.db', 'x'.repeat(20_000)); }, exit: 2, code: 'ETL-DUCK-003', says: /notes\.db/ },
   { name: 'folder of the database missing', job: job('lake').replace('lake.duckdb', 'no/such/lake.duckdb'), exit: 3, code: 'ETL-DUCK-002', says: /folder/ },
