@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Load, Target } from '#sdk';
+import type { Destination, Load, Target } from '#sdk';
 import { batchOf, type Field, type LogicalType, type Schema, type Value } from '#batch';
 import { testPorts } from '#testing';
 import { startPostgres, type PostgresServer } from '../../test/services/postgres.ts';
 import { destination, destinationConfig } from './destination.ts';
 
 let server: PostgresServer;
-beforeAll(async () => { server = await startPostgres(); });
+beforeAll(async () => { server = await startPostgres(); await server.query(`create type "Odd mood" as enum ('glad')`); });
 afterAll(async () => { await server.stop(); });
 
-interface Case { readonly name: string; readonly type: LogicalType; readonly values: readonly Value[]; readonly texts: readonly string[]; readonly origin?: string; readonly as?: string }
+interface Case { readonly name: string; readonly type: LogicalType; readonly values: readonly Value[]; readonly texts: readonly string[]; readonly origin?: string; readonly as?: string; readonly sourceType?: string }
 const list = (element: LogicalType): LogicalType => ({ kind: 'list', element });
 const CASES: readonly Case[] = [
   { name: 'bool', type: { kind: 'bool' }, values: [true, false], texts: ['true', 'false'] },
@@ -47,17 +47,33 @@ const CASES: readonly Case[] = [
   { name: 'struct', type: { kind: 'struct', fields: [{ name: 'a', type: { kind: 'int32' }, nullable: true }] }, values: [{ a: 1 }, { a: null }], texts: ['{"a":1}', '{"a":null}'], as: 'json' },
   { name: 'ranges', type: { kind: 'text', origin: 'pg:int4range' }, values: ['[1,5)', 'empty'], texts: ['[1,5)', 'empty'], as: 'int4range' },
   { name: 'inet', type: { kind: 'text', origin: 'pg:inet' }, values: ['10.0.0.1/8', '::1'], texts: ['10.0.0.1/8', '::1/128'], as: 'inet' },
+  { name: 'exact', type: { kind: 'text', origin: 'pg:numeric' }, values: ['NaN', '1.50'], texts: ['NaN', '1.50'], as: 'numeric' },
+  { name: 'zoned', type: { kind: 'text', origin: 'pg:timetz' }, sourceType: 'time(3) with time zone', values: ['12:00:00.001+05:30', '24:00:00-15:59:59'], texts: ['12:00:00.001+05:30', '24:00:00-15:59:59'], as: 'time(3) with time zone' },
+  { name: 'letter', type: { kind: 'text', origin: 'pg:char' }, values: ['a', ''], texts: ['a', ''], as: '"char"' },
+  { name: 'moods', type: { kind: 'text', origin: 'pg:public._Odd mood' }, values: ['{glad}', '{}'], texts: ['{glad}', '{}'], as: '"Odd mood"[]' },
   { name: 'unknown', type: { kind: 'text', origin: 'pg:public.nowhere' }, values: ['x', 'y'], texts: ['x', 'y'], as: 'text' },
   { name: 'arrays', type: { kind: 'text', origin: 'pg:_int4' }, values: ['{{1,2},{3,4}}', '[0:1]={1,2}'], texts: ['{{1,2},{3,4}}', '[0:1]={1,2}'] },
 ];
 
+async function connect(): Promise<Destination> {
+  return destination.create(destinationConfig.parse({ url: server.url }), { ports: testPorts(1), directory: '/', maxBufferedBytes: 1e7, note: () => undefined });
+}
+
+function schemaOf(cases: readonly Case[]): Schema {
+  const fields = cases.map((each): Field => ({ name: each.name, type: each.type, nullable: true, ...(each.origin !== undefined && { origin: each.origin }), ...(each.sourceType !== undefined && { sourceType: each.sourceType }) }));
+  return { key: ['n'], fields: [{ name: 'n', type: { kind: 'int32' }, nullable: false }, ...fields] };
+}
+
+function targetOf(table: string, more: Partial<Target>): Target {
+  return { stream: table, table, write: 'replace', key: ['n'], deletes: 'hard', unavailable: 'error', addedColumns: [], evolve: { tables: true, columns: true, types: true }, shared: false, options: {}, ...more };
+}
+
 async function load(cases: readonly Case[], table: string, more: Partial<Target>, staged: boolean): Promise<void> {
-  const fields: Field[] = [{ name: 'n', type: { kind: 'int32' }, nullable: false }, ...cases.map((each): Field => ({ name: each.name, type: each.type, nullable: true, ...(each.origin !== undefined && { origin: each.origin }) }))];
-  const schema: Schema = { key: ['n'], fields };
-  const target: Target = { stream: table, table, write: 'replace', key: ['n'], deletes: 'hard', unavailable: 'error', addedColumns: [], evolve: { tables: true, columns: true, types: true }, shared: false, options: {}, ...more };
+  const schema = schemaOf(cases);
+  const target = targetOf(table, more);
   const it: Load = { id: `load ${table}`, kind: 'parts', streams: [table], splits: [{ id: '0', streams: [table], detail: null, live: false }], staged, rebuild: false, positions: {}, startedAt: '2026-01-01T00:00:00.000000Z', fingerprint: 'f', targets: [target], detail: null };
   const rows = [0, 1, 2].map((n) => ({ values: { n, ...Object.fromEntries(cases.map((each) => [each.name, each.values[n] ?? null])) } }));
-  await using to = await destination.create(destinationConfig.parse({ url: server.url }), { ports: testPorts(1), directory: '/', maxBufferedBytes: 1e7, note: () => undefined });
+  await using to = await connect();
   await using run = await to.claim(table, { job: table, runId: 'r', sourceIdentity: 's', host: 'h', pid: 1 });
   const begun = await run.begin(it, { [table]: undefined });
   await using session = await run.open(begun, it.splits[0] ?? { id: '0', streams: [], detail: null, live: false }, new AbortController().signal);
@@ -77,6 +93,9 @@ it.each([['written straight into the table', 'replace', true], ['through a stage
     expect(rows.map((row) => row[each.name] as string | null), each.name).toEqual([...each.texts, null]);
     if (each.as !== undefined) expect(columns.find((column) => column.name === each.name)?.type, each.name).toBe(each.as);
   }
+  await using to = await connect();
+  const again = await to.planSchema(targetOf(table, { write }), schemaOf(cases));
+  expect([again.ddl, again.conflicts], 'the next run finds the table as it left it').toEqual([[], []]);
 });
 
 it('a load with the source\'s own types takes the way over a stage, and its table is replaced too', async () => {

@@ -92,22 +92,19 @@ async function refill(connection: SqlConnection, old: TableName, fresh: TableNam
   await connection.query(`drop table ${qualified(postgresDialect, fresh)}`);
 }
 
-/** The sources' own types that this database does not have: their columns become text. By connection, since dialects are shared. */
-const missingTypes = new Set<string>();
-const knownTypes = new Set<string>();
+/** The sources' own types, as the server spells them in the columns of its tables; undefined where it has none: the column becomes text. */
+const spellings = new Map<string, string | undefined>();
 
 async function prepareTypes(connection: SqlConnection, fields: readonly Field[]): Promise<void> {
-  const asked = [...new Set(fields.flatMap((field) => originName(field) ?? []))].filter((name) => !knownTypes.has(name));
+  const asked = [...new Set(fields.flatMap((field) => originName(field) ?? []))].filter((name) => spellings.get(name) === undefined);
   for (const name of asked) {
-    const [row] = await connection.query('select to_regtype($1) is not null as found', [name]);
-    if (row?.['found'] === true) knownTypes.add(name);
-    else missingTypes.add(name);
+    const [row] = await connection.query('select format_type(to_regtype($1), null) as spelled', [name]);
+    spellings.set(name, typeof row?.['spelled'] === 'string' ? row['spelled'] : undefined);
   }
 }
 
 function mapType(field: Field): MappedType {
-  const origin = originName(field);
-  return mapField(field, origin === undefined || knownTypes.has(origin));
+  return mapField(field, spellings.get(originName(field) ?? ''));
 }
 
 export const postgresDialect: SqlDialect = {

@@ -11,12 +11,11 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** One spelling a type: `int4` and `integer`, `numeric(18, 2)` and `numeric(18,2)`. */
 export function canonicalName(type: string): string {
-  const [, name = '', modifier = '', rest = ''] = /^([^([]*?)\s*(\([^)]*\))?([^()]*)$/.exec(type.trim()) ?? [undefined, type];
-  const bare = name.replace(/^pg_catalog\.?/, '').replaceAll('"', '');
-  const suffix = rest.trim();
-  const full = suffix.startsWith('with') ? `${bare} ${suffix}` : bare;
-  return `${ALIASES[full] ?? full}${modifier.replaceAll(' ', '')}${suffix.startsWith('with') ? '' : suffix}`;
+  const [, name = type, modifier = '', zone = '', arrays = ''] = SPELLING.exec(type.trim()) ?? [];
+  const bare = name === '"char"' ? name : name.replaceAll('"', '');
+  return `${ALIASES[`${bare}${zone}`] ?? `${bare}${zone}`}${modifier.replaceAll(' ', '')}${arrays}`;
 }
+const SPELLING = /^(?:pg_catalog\.)?(.*?)\s*(\([^)]*\))?( with(?:out)? time zone)?((?:\[\])*)$/;
 
 const PLAIN: Partial<Record<LogicalType['kind'], string>> = {
   bool: 'boolean', int8: 'smallint', int16: 'smallint', int32: 'integer', int64: 'bigint', uint8: 'smallint', uint16: 'integer', uint32: 'bigint', uint64: 'numeric(20,0)', float32: 'real',
@@ -52,11 +51,11 @@ function modifierOf(field: Field): string {
   return /\(\d[^)]*\)/.exec(field.sourceType ?? '')?.[0] ?? '';
 }
 
-/** `known`: the type that the origin names exists here. */
-export function mapField(field: Field, known: boolean): MappedType {
+/** `spelled`: how this server writes the type that the origin names; undefined where it has no such type. */
+export function mapField(field: Field, spelled: string | undefined): MappedType {
   const origin = originName(field);
-  if (origin !== undefined && field.type.kind === 'text' && field.type.origin !== undefined) return mapOrigin(field, origin, known);
-  const refined = origin === undefined ? undefined : refinedType(field, origin, known);
+  if (origin !== undefined && field.type.kind === 'text' && field.type.origin !== undefined) return mapOrigin(field, origin, spelled);
+  const refined = origin === undefined ? undefined : refinedType(field, origin, spelled !== undefined);
   if (refined !== undefined) return { sql: refined, outcome: 'exact' };
   const sql = plainType(field.type);
   if (sql === 'json' && field.type.kind !== 'json') return { sql, outcome: 'mapped', note: 'as JSON' };
@@ -70,20 +69,11 @@ const CALENDAR: ReadonlySet<string> = new Set(['date', 'timestamp', 'timestamptz
 const NAMES_AT_SOURCE = /^"pg_catalog"\."reg[a-z]+"$/;
 
 /** The source's own text: exact where its type exists. */
-function mapOrigin(field: Field, origin: string, known: boolean): MappedType {
+function mapOrigin(field: Field, origin: string, spelled: string | undefined): MappedType {
   if (NAMES_AT_SOURCE.test(origin)) return { sql: 'text', outcome: 'mapped', note: 'names of objects at the source, as text' };
-  if (!known) return { sql: 'text', outcome: 'mapped', note: `${origin} does not exist here: its text is kept` };
+  if (spelled === undefined) return { sql: 'text', outcome: 'mapped', note: `${origin} does not exist here: its text is kept` };
   const modifier = /^"pg_catalog"\."(bit|varbit|timetz|interval)"$/.test(origin) ? modifierOf(field) : '';
-  return { sql: `${canonicalOf(origin)}${modifier}`, outcome: 'exact' };
-}
-
-function canonicalOf(origin: string): string {
-  return origin.startsWith('"pg_catalog".') ? canonicalName(origin.slice('"pg_catalog".'.length)) : unquoteSimple(origin);
-}
-
-/** As format_type prints it: quotes only where they are needed, `public` left out by nobody since our search path is pg_catalog. */
-function unquoteSimple(origin: string): string {
-  return origin.replace(/"([a-z_][a-z0-9_$]*)"/g, '$1');
+  return { sql: spelled.replace(/(?= with time zone$)|$/, modifier), outcome: 'exact' };
 }
 
 function refinedType(field: Field, origin: string, known: boolean): string | undefined {
