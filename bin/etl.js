@@ -1,26 +1,26 @@
 #!/usr/bin/env node
 // Starts fast: the help was written at build time, so that it needs no library; everything else is loaded when it is asked for.
-import { readFileSync } from 'node:fs';
-import module from 'node:module';
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
 
+const root = join(__dirname, '..');
 const argv = process.argv.slice(2);
 const wantsHelp = argv.length === 0 || argv.includes('--help') || argv.includes('-h') || argv[0] === 'help';
 const end = argv.indexOf('--');
 
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
-  const { name, version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
 } else if (!(wantsHelp && (end < 0 || argv[0] === 'help') && help())) {
-  module.enableCompileCache?.();
-  const { main } = await import('../dist/bundle/src/cli/main.js');
-  await main(argv, import.meta.url);
+  const { main, leave } = require('./load.js');
+  void main(argv, root).then(leave);
 }
 
 /** Prints the help of a command from the build's list; false where there is none of that name. */
 function help() {
   let texts;
   try {
-    texts = JSON.parse(readFileSync(new URL('../dist/help.json', import.meta.url), 'utf8'));
+    texts = JSON.parse(readFileSync(join(root, 'dist/help.json'), 'utf8'));
   } catch {
     return false;
   }

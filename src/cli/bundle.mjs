@@ -1,20 +1,15 @@
-// After the compiler: the program once more as few files, for loading two hundred small ones is most of a short job's time.
-// What holds native code or WebAssembly of its own stays outside. Connectors stay apart: nothing is loaded before a job names it.
-import { copyFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+// After the compiler: the program once more as one script, which bin/load.js runs. Loading two hundred files is most of a short job's time.
+// What holds native code or WebAssembly of its own stays outside.
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const built = join(root, 'dist/src');
-const out = join(root, 'dist/bundle');
-const commands = readdirSync(join(built, 'cli/commands'), { recursive: true }).filter((name) => name.endsWith('.js') && !name.endsWith('.test.js'));
-
-/** What CommonJS libraries expect to find. */
-const banner = `import { createRequire as __createRequire } from 'node:module';
-const require = __createRequire(import.meta.url);
-const __dirname = import.meta.dirname;
-const __filename = import.meta.filename;`;
+// Folders as beside it in dist, so that paths relative to a module mean the same.
+const out = join(root, 'dist/bundle/src');
 
 /** Leaves out what a start pays for and no command uses. */
 const lighter = {
@@ -24,19 +19,24 @@ const lighter = {
     plan.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: 'export {};' }));
     // pg asks whether it runs at Cloudflare by touching `Response`, which loads all of fetch.
     plan.onLoad({ filter: /pg\/lib\/stream\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replaceAll("typeof Response === 'function'", 'false') }));
+    // A script of vm cannot import by itself: bin/load.js does it.
+    plan.onLoad({ filter: /src\/cli\/connectors\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replace(' import(', ' __import(') }));
   },
 };
 
-rmSync(out, { recursive: true, force: true });
+rmSync(join(root, 'dist/bundle'), { recursive: true, force: true });
 await build({
-  absWorkingDir: root,
-  // Names as beside them in dist, so that paths relative to a module mean the same.
-  entryPoints: Object.fromEntries([
-    'cli/main.js', 'cli/typescript-loader.js', 'sdk/index.js', 'sdk/testing/index.js', ...commands.map((name) => `cli/commands/${name}`),
-  ].map((name) => [`src/${name.slice(0, -3)}`, join(built, name)])),
-  outdir: out, bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20', minifySyntax: true, minifyWhitespace: true,
-  chunkNames: 'src/cli/[name]-[hash]', sourcemap: false, logLevel: 'warning', banner: { js: banner },
-  plugins: [lighter],
-  external: ['snappy', '@duckdb/node-api', '@duckdb/node-bindings', '@bokuweb/zstd-wasm', 'amaro', 'pg-native', 'vitest', 'fast-check'],
+  absWorkingDir: root, entryPoints: [join(built, 'cli/main.js')], outfile: join(out, 'cli/etl.cjs'), plugins: [lighter], logLevel: 'warning',
+  bundle: true, format: 'cjs', platform: 'node', target: 'node20', minifySyntax: true, minifyWhitespace: true,
+  banner: { js: "(function (exports, require, module, __filename, __import) { const __url = require('node:url').pathToFileURL(__filename).href;" }, footer: { js: '})' },
+  define: { 'import.meta.url': '__url' }, supported: { 'dynamic-import': false },
+  external: ['snappy', '@duckdb/node-api', '@duckdb/node-bindings', '@bokuweb/zstd-wasm', 'amaro', 'pg-native'],
 });
-copyFileSync(join(built, 'kernels/kernels.wasm'), join(out, 'src/cli/kernels.wasm'));
+copyFileSync(join(built, 'kernels/kernels.wasm'), join(out, 'cli/kernels.wasm'));
+copyFileSync(join(built, 'cli/typescript-loader.js'), join(out, 'cli/typescript-loader.js'));
+
+// What connectors in files import: the same copy as the program's.
+const names = Object.keys(await createRequire(import.meta.url)('../../bin/load.js').sdk());
+mkdirSync(join(out, 'sdk/testing'), { recursive: true });
+writeFileSync(join(out, 'sdk/index.js'), `import program from '../../../../bin/load.js';\nexport const { ${names.join(', ')} } = await program.sdk();\n`);
+writeFileSync(join(out, 'sdk/testing/index.js'), "export * from '../../../../src/sdk/testing/index.js';\n");

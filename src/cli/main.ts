@@ -1,17 +1,30 @@
-import { run } from '@oclif/core';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run, type Interfaces } from '@oclif/core';
 import { EXIT, exitOfKind } from './exit.ts';
 import { asEtlError, printError } from './command.ts';
 import { Output } from './output.ts';
+import { EtlPlugin } from './plugin.ts';
 
-/** Everything behind bin/etl.js but the pre-generated help. Never hangs on what a driver left open. */
+/** What a connector in a file imports as `etl`: of this copy of the program, so that its errors are known as ours. */
+export const sdk = () => import('../sdk/index.ts');
+
+/** Everything behind bin/etl.js but the pre-generated help. `root` is the folder of package.json. */
 export async function main(argv: readonly string[], root: string): Promise<void> {
   try {
-    await run([...argv], root);
+    const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Interfaces.PJSON;
+    const plugin = new EtlPlugin({ root, pjson, isRoot: true });
+    await plugin.load();
+    await run([...argv], { root, pjson, plugins: new Map([[plugin.name, plugin]]) });
   } catch (error) {
     const known = asEtlError(error);
     printError(known, new Output({ env: process.env, quiet: false, verbose: false, json: false }));
     process.exitCode = exitOfKind(known.kind);
   }
+}
+
+/** The end of the process: what was said is out, and what a driver left open holds nothing up. */
+export async function leave(): Promise<never> {
   await Promise.all([drained(process.stdout), drained(process.stderr)]);
   process.exit(process.exitCode ?? EXIT.ok);
 }

@@ -2,7 +2,8 @@
 // prints without loading anything. Also docs/job.schema.json and the pages of the errors. `--check` compares those that are committed
 // and writes only the others.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { Config, Help, Plugin } from '@oclif/core';
+import { Config, Help } from '@oclif/core';
+import { EtlPlugin } from '../../dist/src/cli/plugin.js';
 
 const root = new URL('../../', import.meta.url);
 const check = process.argv.includes('--check');
@@ -20,7 +21,7 @@ function put(path, content, committed = true) {
   }
 }
 
-const plugin = new Plugin({ root: root.pathname, type: 'core', ignoreManifest: true, errorOnManifestCreate: true, respectNoCacheDefault: true });
+const plugin = new EtlPlugin({ root: root.pathname, type: 'core', ignoreManifest: true, errorOnManifestCreate: true, respectNoCacheDefault: true });
 await plugin.load();
 put('oclif.manifest.json', `${JSON.stringify(plugin.manifest, null, 2)}\n`, false);
 

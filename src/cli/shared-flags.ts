@@ -3,7 +3,7 @@ import { EtlError } from '../errors/error.ts';
 import type { Override } from '../job/load.ts';
 import { parseDuration } from '../job/units.ts';
 
-export const jobArg = Args.string({ description: 'A job file.', required: true });
+export const jobArg = Args.string({ ignoreStdin: true, description: 'A job file.', required: true });
 export const selectFlag = Flags.string({ char: 's', multiple: true, description: 'Only streams that match this glob.' });
 export const streamFlag = Flags.string({ multiple: true, description: 'A stream, or a pattern.' });
 

@@ -12,7 +12,7 @@ import { systemPorts } from '../ports.ts';
 
 export default class Discover extends EtlCommand {
   static override summary = 'List what a source has: streams, columns, keys, cursors. Reads only.';
-  static override args = { job: Args.string({ required: true, description: 'A job file, or the URL of a source.' }) };
+  static override args = { job: Args.string({ ignoreStdin: true, required: true, description: 'A job file, or the URL of a source.' }) };
 
   async execute(): Promise<Outcome> {
     const { args } = await this.parse(Discover);

@@ -7,7 +7,7 @@ import { allTexts } from '../texts.ts';
 
 export default class Explain extends EtlCommand {
   static override summary = 'Explain an error code; without one, list them all.';
-  static override args = { code: Args.string({ description: 'Such as ETL-JOB-002.' }) };
+  static override args = { code: Args.string({ ignoreStdin: true, description: 'Such as ETL-JOB-002.' }) };
 
   async execute(): Promise<Outcome> {
     const { args } = await this.parse(Explain);

@@ -11,7 +11,7 @@ import { EtlCommand, type Outcome } from '../command.ts';
 export default class Hash extends EtlCommand {
   static override summary = 'Hash one value as a job does, for erasure requests. The value is read from stdin where it is not given.';
   static override examples = ["echo -n a@example.com | etl hash --key '${file:keys/pii}' --domain public.orders.email --normalizer email"];
-  static override args = { value: Args.string({ description: 'Better through stdin: arguments are seen by every user of the machine.' }) };
+  static override args = { value: Args.string({ ignoreStdin: true, description: 'Better through stdin: arguments are seen by every user of the machine.' }) };
   static override flags = {
     key: Flags.string({ required: true, description: "A reference to the key: '${file:keys/pii}' or '${PII_KEY}'." }),
     domain: Flags.string({ required: true, description: 'The domain of the rule; without one in the job it is stream.column.' }),

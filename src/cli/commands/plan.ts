@@ -12,7 +12,7 @@ const CHANGES = 2;
 
 export default class Plan extends EtlCommand {
   static override summary = 'Show what a run would do: streams, positions, the exact DDL, the promise. Writes nothing.';
-  static override args = { job: Args.string({ description: 'A job file, or the URL of the source.', required: true }), target: Args.string({ description: 'The URL of the destination.' }) };
+  static override args = { job: Args.string({ ignoreStdin: true, description: 'A job file, or the URL of the source.', required: true }), target: Args.string({ ignoreStdin: true, description: 'The URL of the destination.' }) };
   static override flags = {
     select: selectFlag,
     'full-refresh': Flags.boolean({ description: 'As of a run with --full-refresh.' }),

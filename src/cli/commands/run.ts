@@ -19,7 +19,7 @@ import { headline, printSummary } from '../summary.ts';
 export default class Run extends EtlCommand {
   static override summary = 'Run a job, or move streams between two URLs.';
   static override examples = ['etl run job.yaml', "etl run '${SHOP_PG_URL}' duckdb:shop.duckdb --stream 'public.*'"];
-  static override args = { job: Args.string({ description: 'A job file, or the URL of the source.', required: true }), target: Args.string({ description: 'The URL of the destination.' }) };
+  static override args = { job: Args.string({ ignoreStdin: true, description: 'A job file, or the URL of the source.', required: true }), target: Args.string({ ignoreStdin: true, description: 'The URL of the destination.' }) };
   static override flags = {
     select: selectFlag,
     'full-refresh': Flags.boolean({ description: 'Read all and replace the tables, whatever the position.' }),

@@ -6,7 +6,7 @@ import { table } from '../../format.ts';
 
 export default class ConnectorsInfo extends EtlCommand {
   static override summary = 'Show the settings and the abilities of a connector.';
-  static override args = { name: Args.string({ required: true, description: 'Name of a connector, or the path of a file that exports one.' }) };
+  static override args = { name: Args.string({ ignoreStdin: true, required: true, description: 'Name of a connector, or the path of a file that exports one.' }) };
 
   async execute(): Promise<Outcome> {
     const { args } = await this.parse(ConnectorsInfo);

@@ -8,7 +8,7 @@ import { jobArg } from '../../shared-flags.ts';
 
 export default class QuarantineShow extends EtlCommand {
   static override summary = 'Show one rejected row: what normalisation lets out of it.';
-  static override args = { job: jobArg, id: Args.string({ required: true, description: 'The id, or its beginning.' }) };
+  static override args = { job: jobArg, id: Args.string({ ignoreStdin: true, required: true, description: 'The id, or its beginning.' }) };
 
   async execute(): Promise<Outcome> {
     const { args } = await this.parse(QuarantineShow);

@@ -13,7 +13,7 @@ const exported = z.strictObject({ version: z.literal(1), job: z.string(), pipes:
 
 export default class StateImport extends EtlCommand {
   static override summary = 'Set positions from an export. Epochs are kept.';
-  static override args = { job: jobArg, file: Args.string({ required: true, description: 'What `etl state export` wrote.' }) };
+  static override args = { job: jobArg, file: Args.string({ ignoreStdin: true, required: true, description: 'What `etl state export` wrote.' }) };
   static override flags = { yes: Flags.boolean({ description: 'Do it.' }) };
 
   async execute(): Promise<Outcome> {

@@ -10,7 +10,7 @@ import { pickStreams } from '../../streams-of-state.ts';
 
 export default class StateSet extends EtlCommand {
   static override summary = 'Set the position of one stream; rows between the old and the new one may be skipped or come twice.';
-  static override args = { job: jobArg, stream: Args.string({ required: true, description: 'A stream of the state.' }), position: Args.string({ required: true, description: 'The position as JSON, as `etl state export` writes it.' }) };
+  static override args = { job: jobArg, stream: Args.string({ ignoreStdin: true, required: true, description: 'A stream of the state.' }), position: Args.string({ ignoreStdin: true, required: true, description: 'The position as JSON, as `etl state export` writes it.' }) };
   static override flags = { yes: Flags.boolean({ description: 'Do it.' }) };
 
   async execute(): Promise<Outcome> {
