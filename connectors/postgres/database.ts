@@ -96,7 +96,7 @@ function unknown(reason: string, cause: unknown): EtlError {
 }
 
 export class PostgresDatabase implements SqlDatabase {
-  readonly dialect = postgresDialect;
+  readonly dialect = postgresDialect();
   private readonly config: ConnectionConfig;
   private readonly directory: string;
   private readonly timeouts: WriterTimeouts;

@@ -9,7 +9,7 @@ let server: PostgresServer;
 beforeAll(async () => { server = await startPostgres(); await server.query(`create type "Odd mood" as enum ('glad')`); });
 afterAll(async () => { await server.stop(); });
 
-interface Case { readonly name: string; readonly type: LogicalType; readonly values: readonly Value[]; readonly texts: readonly string[]; readonly origin?: string; readonly as?: string; readonly sourceType?: string }
+interface Case { readonly name: string; readonly type: LogicalType; readonly values: readonly Value[]; readonly texts: readonly string[]; readonly origin?: string; readonly as?: string }
 const list = (element: LogicalType): LogicalType => ({ kind: 'list', element });
 const CASES: readonly Case[] = [
   { name: 'bool', type: { kind: 'bool' }, values: [true, false], texts: ['true', 'false'] },
@@ -48,11 +48,11 @@ const CASES: readonly Case[] = [
   { name: 'ranges', type: { kind: 'text', origin: 'pg:int4range' }, values: ['[1,5)', 'empty'], texts: ['[1,5)', 'empty'], as: 'int4range' },
   { name: 'inet', type: { kind: 'text', origin: 'pg:inet' }, values: ['10.0.0.1/8', '::1'], texts: ['10.0.0.1/8', '::1/128'], as: 'inet' },
   { name: 'exact', type: { kind: 'text', origin: 'pg:numeric' }, values: ['NaN', '1.50'], texts: ['NaN', '1.50'], as: 'numeric' },
-  { name: 'zoned', type: { kind: 'text', origin: 'pg:timetz' }, sourceType: 'time(3) with time zone', values: ['12:00:00.001+05:30', '24:00:00-15:59:59'], texts: ['12:00:00.001+05:30', '24:00:00-15:59:59'], as: 'time(3) with time zone' },
-  { name: 'letter', type: { kind: 'text', origin: 'pg:char' }, values: ['a', ''], texts: ['a', ''], as: '"char"' },
-  { name: 'moods', type: { kind: 'text', origin: 'pg:public._Odd mood' }, values: ['{glad}', '{}'], texts: ['{glad}', '{}'], as: '"Odd mood"[]' },
+  { name: 'zoned', type: { kind: 'text', origin: 'pg:time(3) with time zone' }, values: ['12:00:00.001+05:30', '24:00:00-15:59:59'], texts: ['12:00:00.001+05:30', '24:00:00-15:59:59'], as: 'time(3) with time zone' },
+  { name: 'letter', type: { kind: 'text', origin: 'pg:"char"' }, values: ['a', ''], texts: ['a', ''], as: '"char"' },
+  { name: 'moods', type: { kind: 'text', origin: 'pg:public."Odd mood"[]' }, values: ['{glad}', '{}'], texts: ['{glad}', '{}'], as: '"Odd mood"[]' },
   { name: 'unknown', type: { kind: 'text', origin: 'pg:public.nowhere' }, values: ['x', 'y'], texts: ['x', 'y'], as: 'text' },
-  { name: 'arrays', type: { kind: 'text', origin: 'pg:_int4' }, values: ['{{1,2},{3,4}}', '[0:1]={1,2}'], texts: ['{{1,2},{3,4}}', '[0:1]={1,2}'] },
+  { name: 'arrays', type: { kind: 'text', origin: 'pg:integer[]' }, values: ['{{1,2},{3,4}}', '[0:1]={1,2}'], texts: ['{{1,2},{3,4}}', '[0:1]={1,2}'] },
 ];
 
 async function connect(): Promise<Destination> {
@@ -60,7 +60,7 @@ async function connect(): Promise<Destination> {
 }
 
 function schemaOf(cases: readonly Case[]): Schema {
-  const fields = cases.map((each): Field => ({ name: each.name, type: each.type, nullable: true, ...(each.origin !== undefined && { origin: each.origin }), ...(each.sourceType !== undefined && { sourceType: each.sourceType }) }));
+  const fields = cases.map((each): Field => ({ name: each.name, type: each.type, nullable: true, ...(each.origin !== undefined && { origin: each.origin }) }));
   return { key: ['n'], fields: [{ name: 'n', type: { kind: 'int32' }, nullable: false }, ...fields] };
 }
 

@@ -1,14 +1,17 @@
 import type { Field } from '#batch';
-import { type SqlConnection, type SqlDialect, type TableInfo, type TableName, qualified, type MappedType } from '../_shared/sql/dialect.ts';
+import type { MappedType, SqlConnection, SqlDialect, TableInfo, TableName } from '../_shared/sql/dialect.ts';
 import { markIn } from '../_shared/sql/names.ts';
-import { canonicalName, mapField, narrower, originName, stageTypeOf, widensName } from './target-types.ts';
 import { quoteName, quoteText } from './quoting.ts';
+import { canonicalName, invalidInput, mapField, narrower, stageTypeOf, widensName } from './target-types.ts';
+import { TypeCatalogue } from './type-catalogue.ts';
+import { typeNameSql } from './type-name.ts';
 
-const regclass = (name: TableName): string => `to_regclass(${quoteText(quoteName(...(name.schema === undefined ? [name.table] : [name.schema, name.table])))})`;
+const pathOf = (name: TableName): string => quoteName(...(name.schema === undefined ? [name.table] : [name.schema, name.table]));
+const regclass = (name: TableName): string => `to_regclass(${quoteText(pathOf(name))})`;
 
 async function readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined> {
   const [row] = await connection.query(`select c.oid, coalesce(obj_description(c.oid, 'pg_class'), '') as comment,
-    (select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'nullable', not a.attnotnull, 'generated', a.attgenerated <> '' or a.attidentity = 'a') order by a.attnum)
+    (select json_agg(json_build_object('name', a.attname, 'type', ${typeNameSql('a.atttypid', 'a.atttypmod')}, 'nullable', not a.attnotnull, 'generated', a.attgenerated <> '' or a.attidentity = 'a') order by a.attnum)
       from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)::text as columns,
     (select json_agg((select json_agg(a.attname order by k.place) from unnest(i.indkey::int2[]) with ordinality k(num, place) join pg_attribute a on a.attrelid = c.oid and a.attnum = k.num where k.place <= i.indnkeyatts))
       from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null)::text as keys,
@@ -44,7 +47,7 @@ async function copyGrants(connection: SqlConnection, from: string, to: TableName
     from pg_class c, aclexplode(c.relacl) a where c.oid = ${from} and a.grantee <> c.relowner`);
   for (const row of rows) {
     const grantee = typeof row['grantee'] === 'string' ? quoteName(row['grantee']) : 'public';
-    await connection.query(`grant ${String(row['privilege'])} on ${qualified(postgresDialect, to)} to ${grantee}${row['grantable'] === true ? ' with grant option' : ''}`);
+    await connection.query(`grant ${String(row['privilege'])} on ${pathOf(to)} to ${grantee}${row['grantable'] === true ? ' with grant option' : ''}`);
   }
 }
 
@@ -55,14 +58,14 @@ async function copyGrants(connection: SqlConnection, from: string, to: TableName
 async function swap(connection: SqlConnection, { old, fresh, name }: { old: TableName | undefined; fresh: TableName; name: TableName }): Promise<void> {
   const to = quoteName(name.table);
   if (!old) {
-    await connection.query(`alter table ${qualified(postgresDialect, fresh)} rename to ${to}`);
+    await connection.query(`alter table ${pathOf(fresh)} rename to ${to}`);
     return renameKey(connection, name);
   }
-  await connection.query(`lock table ${qualified(postgresDialect, old)} in access exclusive mode`);
+  await connection.query(`lock table ${pathOf(old)} in access exclusive mode`);
   if (await hasDependents(connection, regclass(old)) && (await sameShape(connection, old, fresh))) return refill(connection, old, fresh);
   await copyGrants(connection, regclass(old), fresh);
-  await connection.query(`drop table ${qualified(postgresDialect, old)}`);
-  await connection.query(`alter table ${qualified(postgresDialect, fresh)} rename to ${to}`);
+  await connection.query(`drop table ${pathOf(old)}`);
+  await connection.query(`alter table ${pathOf(fresh)} rename to ${to}`);
   await renameKey(connection, name);
 }
 
@@ -72,7 +75,7 @@ async function renameKey(connection: SqlConnection, name: TableName): Promise<vo
   const wanted = `${name.table.slice(0, 50)}_pkey`;
   if (!row) return;
   const [taken] = await connection.query(`select 1 as one from pg_class where relname = $1 and relnamespace = (select relnamespace from pg_class where oid = ${regclass(name)})`, [wanted]);
-  if (!taken) await connection.query(`alter table ${qualified(postgresDialect, name)} rename constraint ${quoteName(String(row['conname']))} to ${quoteName(wanted)}`);
+  if (!taken) await connection.query(`alter table ${pathOf(name)} rename constraint ${quoteName(String(row['conname']))} to ${quoteName(wanted)}`);
 }
 
 async function sameShape(connection: SqlConnection, old: TableName, fresh: TableName): Promise<boolean> {
@@ -86,31 +89,27 @@ async function refill(connection: SqlConnection, old: TableName, fresh: TableNam
   const before = await readTable(connection, old);
   const names = (info?.columns ?? []).map((column) => column.name).filter((column) => !before?.columns.some((other) => other.name === column && other.generated));
   const columns = names.map((column) => quoteName(column)).join(', ');
-  await connection.query(`delete from ${qualified(postgresDialect, old)}`);
-  await connection.query(`insert into ${qualified(postgresDialect, old)} (${columns}) select ${columns} from ${qualified(postgresDialect, fresh)}`);
-  await connection.query(postgresDialect.commentTable(old, info?.comment ?? ''));
-  await connection.query(`drop table ${qualified(postgresDialect, fresh)}`);
+  await connection.query(`delete from ${pathOf(old)}`);
+  await connection.query(`insert into ${pathOf(old)} (${columns}) select ${columns} from ${pathOf(fresh)}`);
+  await connection.query(plainDialect.commentTable(old, info?.comment ?? ''));
+  await connection.query(`drop table ${pathOf(fresh)}`);
 }
 
-/** The sources' own types, as the server spells them in the columns of its tables; undefined where it has none: the column becomes text. */
-const spellings = new Map<string, string | undefined>();
-
-async function prepareTypes(connection: SqlConnection, fields: readonly Field[]): Promise<void> {
-  const asked = [...new Set(fields.flatMap((field) => originName(field) ?? []))].filter((name) => spellings.get(name) === undefined);
-  for (const name of asked) {
-    const [row] = await connection.query('select format_type(to_regtype($1), null) as spelled', [name]);
-    spellings.set(name, typeof row?.['spelled'] === 'string' ? row['spelled'] : undefined);
-  }
+/** A dialect for one database: it learns which types are there. */
+export function postgresDialect(): SqlDialect {
+  const types = new TypeCatalogue();
+  const mapType = (field: Field): MappedType => mapField(field, types);
+  return {
+    ...plainDialect, mapType,
+    prepareTypes: (connection, fields) => types.learn(connection, fields),
+    stageType: (field) => ({ type: stageTypeOf(field, mapType(field).sql), cast: (expression, to) => `(${expression})::${to}` }),
+    overflows: (expression, from, to) => narrower(expression, from, to) ?? (types.checksInput ? invalidInput(expression, from, to) : undefined),
+  };
 }
 
-function mapType(field: Field): MappedType {
-  return mapField(field, spellings.get(originName(field) ?? ''));
-}
-
-export const postgresDialect: SqlDialect = {
+const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 'overflows'> = {
   name: 'postgres', maxNameBytes: 63, defaultSchema: 'public',
   quote: (name) => quoteName(name), literal: quoteText,
-  prepareTypes, mapType,
   widens: widensName,
   sameType: (left, right) => canonicalName(left) === canonicalName(right),
   comparable: (expression, type) => (/^(json|xml|point|box|circle|polygon|path|line|lseg)$/.test(canonicalName(type)) ? `${expression}::text` : expression),
@@ -120,16 +119,16 @@ export const postgresDialect: SqlDialect = {
     const [row] = await connection.query(`select json_build_array(${names.map((name) => `obj_description(${regclass(name)}, 'pg_class')`).join(', ')})::text as comments`);
     return (JSON.parse(String(row?.['comments'])) as (string | null)[]).map((comment) => markIn(comment ?? ''));
   },
-  commentTable: (name, comment) => `comment on table ${qualified(postgresDialect, name)} is ${quoteText(comment)}`,
+  commentTable: (name, comment) => `comment on table ${pathOf(name)} is ${quoteText(comment)}`,
   addKey: (name, key, nullable) => {
     const columns = key.map((column) => quoteName(column)).join(', ');
-    return [nullable ? `create unique index on ${qualified(postgresDialect, name)} (${columns}) nulls not distinct` : `alter table ${qualified(postgresDialect, name)} add primary key (${columns})`];
+    return [nullable ? `create unique index on ${pathOf(name)} (${columns}) nulls not distinct` : `alter table ${pathOf(name)} add primary key (${columns})`];
   },
-  alterType: (name, column, type) => `alter table ${qualified(postgresDialect, name)} alter column ${quoteName(column)} type ${type} using ${quoteName(column)}::${type}`,
+  alterType: (name, column, type) => `alter table ${pathOf(name)} alter column ${quoteName(column)} type ${type} using ${quoteName(column)}::${type}`,
   upsert: (target, source, columns, key) => {
     const list = columns.map((column) => quoteName(column)).join(', ');
     const set = columns.filter((column) => !key.includes(column)).map((column) => `${quoteName(column)} = excluded.${quoteName(column)}`).join(', ');
-    return [`insert into ${qualified(postgresDialect, target)} (${list}) select ${list} from ${source} n on conflict (${key.map((column) => quoteName(column)).join(', ')}) do ${set === '' ? 'nothing' : `update set ${set}`}`];
+    return [`insert into ${pathOf(target)} (${list}) select ${list} from ${source} n on conflict (${key.map((column) => quoteName(column)).join(', ')}) do ${set === '' ? 'nothing' : `update set ${set}`}`];
   },
   swap,
   savepoint: async (connection, work) => {
@@ -148,10 +147,8 @@ export const postgresDialect: SqlDialect = {
     return cause instanceof Error && 'code' in cause && cause.code === '23505';
   },
   lockName: async (connection, name) => void (await connection.query('select pg_advisory_xact_lock(hashtextextended($1, 7))', [`etl ${name}`])),
-  stageType: (field) => ({ type: stageTypeOf(field, mapType(field).sql), cast: (expression, to) => `(${expression})::${to}` }),
   createTemporary: (table, columns) => `create temporary table ${quoteName(table)} (${columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')})`,
   rowId: 'ctid',
-  overflows: narrower,
   nowText: `to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
   nowInstant: 'now()', textType: 'text', ordinalType: 'bigint', opType: 'smallint', needsUniqueKey: true, instantType: 'timestamp with time zone',
   prepareSession: [],

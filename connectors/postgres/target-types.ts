@@ -1,6 +1,6 @@
 import type { Field, LogicalType } from '#batch';
 import type { MappedType } from '../_shared/sql/dialect.ts';
-import { quoteName } from './quoting.ts';
+import { quoteText } from './quoting.ts';
 
 /** How Postgres holds logical types, and which of its own types a source may bring back under its origin. */
 
@@ -12,10 +12,9 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** One spelling a type: `int4` and `integer`, `numeric(18, 2)` and `numeric(18,2)`. */
 export function canonicalName(type: string): string {
   const [, name = type, modifier = '', zone = '', arrays = ''] = SPELLING.exec(type.trim()) ?? [];
-  const bare = name === '"char"' ? name : name.replaceAll('"', '');
-  return `${ALIASES[`${bare}${zone}`] ?? `${bare}${zone}`}${modifier.replaceAll(' ', '')}${arrays}`;
+  return `${ALIASES[`${name}${zone}`] ?? `${name}${zone}`}${modifier.replaceAll(' ', '')}${arrays}`;
 }
-const SPELLING = /^(?:pg_catalog\.)?(.*?)\s*(\([^)]*\))?( with(?:out)? time zone)?((?:\[\])*)$/;
+const SPELLING = /^(.*?)\s*(\([^)]*\))?( with(?:out)? time zone)?((?:\[\])*)$/;
 
 const PLAIN: Partial<Record<LogicalType['kind'], string>> = {
   bool: 'boolean', int8: 'smallint', int16: 'smallint', int32: 'integer', int64: 'bigint', uint8: 'smallint', uint16: 'integer', uint32: 'bigint', uint64: 'numeric(20,0)', float32: 'real',
@@ -34,30 +33,37 @@ export function isFlat(type: LogicalType): boolean {
   return type.kind === 'list' && type.element.kind !== 'list' && type.element.kind !== 'struct';
 }
 
-/** The Postgres type that the text of a column, or the column itself, is of at its source. */
+/** What is known of the database that is written to: which of a source's own types are here too. */
+export interface TypesHere {
+  /** The type is here; an enumeration with all these labels. */
+  has(name: string, labels: readonly string[] | undefined): boolean;
+}
+
+/** The Postgres type that the values of a column are of at their source: `numeric(12,2)`, `public.mood[]`. */
 export function originName(field: Field): string | undefined {
   const origin = (field.type.kind === 'text' ? field.type.origin : undefined) ?? field.origin;
-  if (origin === undefined || !origin.startsWith('pg:') || field.hash) return undefined;
-  const parts = origin.slice(3).split('.');
-  return parts.length === 1 ? quoteName('pg_catalog', parts[0] ?? '') : quoteName(parts[0] ?? '', parts.slice(1).join('.'));
+  return origin?.startsWith('pg:') && !field.hash ? origin.slice(3) : undefined;
 }
+
+/** Without modifiers. */
+const bare = (type: string): string => canonicalName(type).replace(/\([^)]*\)/, '').replace(/^interval [a-z ]*/, 'interval');
 
 /** Kinds whose vector may be of several Postgres types, and which. */
-const REFINED: Readonly<Record<string, readonly string[]>> = {
-  json: ['jsonb', 'json'], text: ['varchar', 'bpchar', 'name', 'text'], number: ['numeric'],
-};
+const REFINED: Readonly<Record<string, readonly string[]>> = { json: ['jsonb', 'json'], text: ['character varying', 'character', 'name', 'text'], decimal: ['numeric'] };
 
-function modifierOf(field: Field): string {
-  return /\(\d[^)]*\)/.exec(field.sourceType ?? '')?.[0] ?? '';
+/** Is the column's vector one of this type's values: else a cast or the schema's contract has made something else of it. */
+function isOf(field: Field, name: string): boolean {
+  const { type } = field;
+  if (type.kind === 'text' && (type.origin !== undefined || field.labels !== undefined)) return true;
+  if (type.kind === 'text' && type.maxLength !== modifiers(name)[0]) return false;
+  return REFINED[type.kind]?.includes(bare(name)) ?? bare(plainType(type)) === bare(name);
 }
 
-/** `spelled`: how this server writes the type that the origin names; undefined where it has no such type. */
-export function mapField(field: Field, spelled: string | undefined): MappedType {
+/** The source's own type where this database has it, else the plain one. */
+export function mapField(field: Field, here: TypesHere): MappedType {
   const origin = originName(field);
-  if (origin !== undefined && field.type.kind === 'text' && field.type.origin !== undefined) return mapOrigin(field, origin, spelled);
-  const refined = origin === undefined ? undefined : refinedType(field, origin, spelled !== undefined);
-  if (refined !== undefined) return { sql: refined, outcome: 'exact' };
   const sql = plainType(field.type);
+  if (origin !== undefined && isOf(field, origin)) return mapOrigin(field, origin, here) ?? { sql, outcome: 'exact' };
   if (sql === 'json' && field.type.kind !== 'json') return { sql, outcome: 'mapped', note: 'as JSON' };
   return { sql, outcome: origin === undefined && CALENDAR.has(field.type.kind) ? 'checked' : 'exact' };
 }
@@ -66,25 +72,13 @@ export function mapField(field: Field, spelled: string | undefined): MappedType 
 const CALENDAR: ReadonlySet<string> = new Set(['date', 'timestamp', 'timestamptz']);
 
 /** Types whose values are names of the source's own objects: they may name nothing here, or something else. */
-const NAMES_AT_SOURCE = /^"pg_catalog"\."reg[a-z]+"$/;
+const NAMES_AT_SOURCE = /^reg[a-z]+(\[\])?$/;
 
-/** The source's own text: exact where its type exists. */
-function mapOrigin(field: Field, origin: string, spelled: string | undefined): MappedType {
+function mapOrigin(field: Field, origin: string, here: TypesHere): MappedType | undefined {
   if (NAMES_AT_SOURCE.test(origin)) return { sql: 'text', outcome: 'mapped', note: 'names of objects at the source, as text' };
-  if (spelled === undefined) return { sql: 'text', outcome: 'mapped', note: `${origin} does not exist here: its text is kept` };
-  const modifier = /^"pg_catalog"\."(bit|varbit|timetz|interval)"$/.test(origin) ? modifierOf(field) : '';
-  return { sql: spelled.replace(/(?= with time zone$)|$/, modifier), outcome: 'exact' };
-}
-
-function refinedType(field: Field, origin: string, known: boolean): string | undefined {
-  const name = origin.startsWith('"pg_catalog".') ? origin.slice('"pg_catalog".'.length).replaceAll('"', '') : undefined;
-  if (name === undefined) return undefined;
-  if (!known || !(REFINED[field.type.kind] ?? []).includes(name)) return undefined;
-  if (field.type.kind === 'text' && (name === 'varchar' || name === 'bpchar')) {
-    if (field.type.maxLength !== undefined) return `${name === 'varchar' ? 'character varying' : 'character'}(${field.type.maxLength})`;
-    return name === 'varchar' ? 'character varying' : 'text';
-  }
-  return canonicalName(name);
+  if (here.has(origin, field.labels)) return { sql: origin, outcome: 'exact' };
+  if (field.type.kind !== 'text') return undefined;
+  return { sql: 'text', outcome: 'mapped', note: `${origin} is not here${field.labels ? ' with all its values' : ''}: its text is kept` };
 }
 
 /** Types whose binary form the writer makes from the column's vector. */
@@ -93,14 +87,18 @@ const WRITTEN = new Set([
   'timestamp without time zone', 'timestamp with time zone', 'interval', 'json', 'jsonb', 'numeric',
 ]);
 
-/** In a stage a column is of the target's type if the writer makes that; else its text lies there until the INSERT casts it. */
-export function stageTypeOf(field: Field, target: string): string {
-  const base = canonicalName(target).replace(/\(.*\)/, '');
-  if (field.type.kind === 'text') return ['text', 'character varying', 'character', 'name'].includes(base) ? target : 'text';
-  if (field.type.kind === 'json') return base === 'jsonb' || base === 'json' ? base : 'text';
-  if (field.type.kind === 'list' && isFlat(field.type)) return plainType(field.type);
-  return WRITTEN.has(base) ? plainType(field.type) : 'text';
+/** In a stage a column is of the type that the field maps to, if the writer makes that; else its text lies there until the INSERT casts it. */
+export function stageTypeOf(field: Field, mapped: string): string {
+  const base = bare(mapped);
+  if (field.type.kind === 'text') return isTextual(base) || isEnum(field) ? mapped : 'text';
+  if (field.type.kind === 'list' && isFlat(field.type)) return mapped;
+  return WRITTEN.has(base) ? mapped : 'text';
 }
+
+const isTextual = (base: string): boolean => ['text', 'character varying', 'character', 'name'].includes(base);
+
+/** One value of an enumeration: its binary form is its label. */
+const isEnum = (field: Field): boolean => field.labels !== undefined && field.type.kind === 'text' && field.type.origin === undefined;
 
 const WIDER: Readonly<Record<string, readonly string[]>> = {
   smallint: ['integer', 'bigint', 'numeric'], integer: ['bigint', 'numeric'], bigint: ['numeric'], real: ['double precision'], date: ['timestamp without time zone'],
@@ -108,16 +106,18 @@ const WIDER: Readonly<Record<string, readonly string[]>> = {
 };
 const DIGITS: Readonly<Record<string, number>> = { smallint: 5, integer: 10, bigint: 19 };
 
-const modifiers = (type: string): readonly number[] => (/\(([\d,\s]+)\)/.exec(type)?.[1] ?? '').split(',').filter((part) => part.trim() !== '').map(Number);
-const bare = (type: string): string => canonicalName(type).replace(/\(.*\)/, '');
+const modifiers = (type: string): readonly number[] => (/\(([-\d,\s]+)\)/.exec(type)?.[1] ?? '').split(',').filter((part) => part.trim() !== '').map(Number);
 
 /** Is every value of `from` one of `to` (rule 30)? */
 export function widensName(from: string, to: string): boolean {
   const [left, right] = [bare(from), bare(to)];
-  if (left === right) return widensModifier(left, modifiers(canonicalName(from)), modifiers(canonicalName(to)));
+  if (left === 'interval' && /^interval [a-z]/.test(to)) return from === to; // `interval year` drops days
+  if (left === right) return widensModifier(left.replace('[]', ''), modifiers(from), modifiers(to));
+  // the text of a type that only its own database knows is what there is to keep
+  if (to === 'text' && !WRITTEN.has(left)) return true;
   if (!(WIDER[left] ?? []).includes(right)) return false;
   if (right !== 'numeric') return true;
-  const [precision, scale = 0] = modifiers(canonicalName(to));
+  const [precision, scale = 0] = modifiers(to);
   return precision === undefined || precision - scale >= (DIGITS[left] ?? 0);
 }
 
@@ -145,14 +145,19 @@ export function narrower(expression: string, from: string, to: string): string |
   const value = `${expression}::numeric`;
   const range = RANGES[right];
   if (range) return `${value} not between ${range[0]} and ${range[1]} or ${value} <> trunc(${value})`;
-  const [precision, scale = 0] = right === 'numeric' ? modifiers(canonicalName(to)) : [];
+  const [precision, scale = 0] = right === 'numeric' ? modifiers(to) : [];
   return precision === undefined ? undefined : `abs(round(${value}, ${scale})) >= 10::numeric ^ ${precision - scale} or ${value} <> round(${value}, ${scale})`;
 }
 
 /** Trailing blanks do not count, as in an assignment. `from`: the same type with its own length. */
 function longer(expression: string, from: string | undefined, to: string): string | undefined {
-  const [length] = modifiers(canonicalName(to));
-  const [known] = from === undefined ? [] : modifiers(canonicalName(from));
+  const [length] = modifiers(to);
+  const [known] = from === undefined ? [] : modifiers(from);
   if (length === undefined || (known !== undefined && known <= length)) return undefined;
   return `char_length(rtrim(${expression}::text, ' ')) > ${length}`;
+}
+
+/** When a stage's text is no value of a type that the database's users have made. */
+export function invalidInput(expression: string, from: string, to: string): string | undefined {
+  return from === 'text' && to.includes('.') ? `not pg_catalog.pg_input_is_valid(${expression}, ${quoteText(to)})` : undefined;
 }

@@ -13,6 +13,8 @@ export interface PgType {
   readonly baseTypmod: number;
   /** Element of a true array; 0 else. */
   readonly elementOid: number;
+  /** Of an enum. */
+  readonly labels: readonly string[] | null;
 }
 export type PgTypes = ReadonlyMap<number, PgType>;
 
@@ -22,8 +24,10 @@ export interface PgColumn {
   readonly typeOid: number;
   readonly typmod: number;
   readonly notNull: boolean;
-  /** `numeric(18,2)` */
+  /** `numeric(18,2)`, `public.amount` */
   readonly typeName: string;
+  /** The same but for domains: the type below them, with its modifiers. */
+  readonly valueType: string;
 }
 
 /** A column as it is read: what COPY selects of it, and how its bytes become a vector. */
@@ -91,6 +95,19 @@ function base(types: PgTypes, oid: number, typmod: number): { readonly type: PgT
   return { type, typmod: modifier };
 }
 
+/** A type without its domains, and whether it is an array of it. */
+export interface ValueType { readonly oid: number; readonly typmod: number; readonly isArray: boolean }
+
+/** What the values of a column are: the type below domains, or below those of an array's elements. */
+export function valueTypeOf(types: PgTypes, oid: number, typmod: number): ValueType {
+  const { type, typmod: modifier } = base(types, oid, typmod);
+  if (!type || type.elementOid === 0) return { oid: type?.oid ?? oid, typmod: modifier, isArray: false };
+  const element = base(types, type.elementOid, modifier);
+  // an array of a domain over arrays has a text form of its own
+  if (!element.type || element.type.elementOid !== 0) return { oid: type.oid, typmod: modifier, isArray: false };
+  return { oid: element.type.oid, typmod: element.typmod, isArray: true };
+}
+
 function planOf(types: PgTypes, oid: number, typmod: number): ColumnPlan | undefined {
   const { type, typmod: modifier } = base(types, oid, typmod);
   if (!type) return undefined;
@@ -100,19 +117,21 @@ function planOf(types: PgTypes, oid: number, typmod: number): ColumnPlan | undef
   return { type: { kind: 'list', element: element.type }, kind: copyKinds.list, element };
 }
 
-export function originOf(type: PgType | undefined): string | undefined {
-  if (!type) return undefined;
-  return type.schema === 'pg_catalog' ? `pg:${type.name}` : `pg:${type.schema}.${type.name}`;
+/** A decimal's text is a number: NaN fits there, and the zeros that it loses come back with the column's scale. */
+function textPlan(plan: ColumnPlan | undefined): ColumnPlan | undefined {
+  return plan?.type.kind === 'decimal' ? { type: { kind: 'number' }, kind: copyKinds.number } : undefined;
 }
 
 /** How a column is read: typed where we have a vector for it, else the server's own text, whose origin says of what. */
 export function readColumn(column: PgColumn, types: PgTypes, asText: boolean): ReadColumn {
   const type = types.get(column.typeOid);
-  const origin = originOf(type);
-  const shared = { name: column.name, nullable: !column.notNull, sourceType: column.typeName, ...(origin === undefined ? {} : { origin }) };
-  const plan = asText ? undefined : planOf(types, column.typeOid, column.typmod);
+  const origin = `pg:${column.valueType}`;
+  const labels = types.get(valueTypeOf(types, column.typeOid, column.typmod).oid)?.labels;
+  const shared = { name: column.name, nullable: !column.notNull, sourceType: column.typeName, origin, ...(labels ? { labels } : {}) };
+  const typed = planOf(types, column.typeOid, column.typmod);
+  const plan = asText ? textPlan(typed) : typed;
   if (plan) return { field: { ...shared, type: plan.type }, plan, castToText: false, pgType: type };
-  const text: LogicalType = { kind: 'text', ...(origin === undefined ? {} : { origin }) };
+  const text: LogicalType = { kind: 'text', origin };
   return { field: { ...shared, type: text }, plan: { ...TEXT, type: text }, castToText: true, pgType: type };
 }
 

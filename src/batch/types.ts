@@ -39,8 +39,10 @@ export interface Field {
   readonly nullable: boolean;
   /** The source's name of the type, for people and for `plan`: `numeric(18,2)`. */
   readonly sourceType?: string;
-  /** The source's own text form of this column exists under this origin (`pg:_int4`), if a destination reads it back. */
+  /** The source's own type of the values (`pg:integer[]`), whose text form a destination of the same kind reads back. */
   readonly origin?: string;
+  /** All that the source lets a value be, of an enumeration or a list of its values. */
+  readonly labels?: readonly string[];
   /** Set on a hashed column: which key and domain made the digest. */
   readonly hash?: { readonly keyId: string; readonly domain: string };
   /** A lasting fact about the row's place in the source (LSN, offset, commit time), not a column of the table. */

@@ -69,7 +69,7 @@ export function domainOf(rule: HashRule, stream: string, column: string): string
 function targetField(spec: NormalizeSpec, field: Field, name: string): Field {
   const rule = ruleOf(spec, field.name);
   if (!rule?.cast && !isMasked(rule)) return name === field.name ? field : { ...field, name };
-  const { origin: _, ...rest } = field;
+  const { origin: _, labels: __, ...rest } = field;
   const type = isMasked(rule) ? TEXT : rule?.cast ?? field.type;
   if (!rule?.hash) return { ...rest, name, type };
   return { ...rest, name, type: { kind: 'text', maxLength: 64 }, hash: { keyId: rule.hash.key.id, domain: domainOf(rule.hash, spec.stream, field.name) } };

@@ -132,7 +132,8 @@ function sendsText(field: Field, rule: ColumnRule | undefined, capabilities: Cap
 }
 
 function asRead(field: Field, asText: readonly string[]): Field {
-  return asText.includes(field.name) && field.origin !== undefined ? { ...field, type: { kind: 'text', origin: field.origin } } : field;
+  if (!asText.includes(field.name) || field.origin === undefined) return field;
+  return { ...field, type: field.type.kind === 'decimal' ? { kind: 'number' } : { kind: 'text', origin: field.origin } };
 }
 
 function isDropped(name: string, rules: Readonly<Record<string, ColumnRule>>, others: 'keep' | 'drop'): boolean {

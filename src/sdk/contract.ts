@@ -58,7 +58,7 @@ export interface Selection {
   readonly exclude?: readonly string[];
   /** Columns whose values leave the source only to be hashed or masked: none of them may lie in a position. */
   readonly masked: readonly string[];
-  /** Columns to be sent as the source's own text with its origin. */
+  /** Columns to be sent as the source's own text with its origin; a decimal as `number`, which holds NaN too. */
   readonly asText: readonly string[];
   /** A query of the user's instead of a table. */
   readonly query?: string;

@@ -19,20 +19,17 @@ function present(column: StageColumn, condition: string): string {
 /** What the target would refuse, row by row, found before the merge (rule 31): the rows leave the stage and are returned. */
 export async function findViolations(context: RunContext, connection: SqlConnection, sink: Sink): Promise<Rejection[]> {
   const { dialect } = context.database;
-  const info = await dialect.readTable(connection, sink.into);
-  if (!info) return [];
   const violations: Violation[] = [];
   for (const column of sink.columns) {
-    const existing = info.columns.find((each) => each.name === column.name);
-    if (!existing) continue;
+    const existing = sink.limits?.columns.find((each) => each.name === column.name);
     const value = `s.${dialect.quote(column.name)}`;
-    if (!existing.nullable && sink.target.write !== 'append') violations.push({ column: column.name, reason: `${column.name} is NULL, which the target does not take`, condition: present(column, `${value} is null`) });
-    const narrow = dialect.overflows(value, column.stageType, existing.type);
-    if (narrow !== undefined) violations.push({ column: column.name, reason: `${column.name} does not fit ${existing.type}`, condition: present(column, narrow) });
+    if (existing?.nullable === false) violations.push({ column: column.name, reason: `${column.name} is NULL, which the target does not take`, condition: present(column, `${value} is null`) });
+    const narrow = dialect.overflows(value, column.stageType, column.type);
+    if (narrow !== undefined) violations.push({ column: column.name, reason: `${column.name} does not fit ${column.type}`, condition: present(column, narrow) });
   }
   const found: Rejection[] = [];
   for (const violation of violations) found.push(...await take(context, connection, sink, violation));
-  return [...found, ...await takeChecked(context, connection, sink, info.checks)];
+  return [...found, ...await takeChecked(context, connection, sink, sink.limits?.checks ?? [])];
 }
 
 /** CHECK constraints see the row as the target's types. */

@@ -1,6 +1,6 @@
 import { DELETE, UNAVAILABLE, UPDATE, type Batch, type Schema } from '#batch';
 import type { Target } from '#sdk';
-import { qualified, type RowColumn, type RowTarget, type SqlDialect, type TableName } from './dialect.ts';
+import { qualified, type RowColumn, type RowTarget, type SqlDialect, type TableInfo, type TableName } from './dialect.ts';
 import { uniqueKey, type TablePlan } from './evolve.ts';
 import { oldKeyColumn, OP, ORDINAL, shortName, UNAVAILABLE_MASK } from './names.ts';
 
@@ -25,6 +25,8 @@ export interface Sink {
   /** It is the target itself, whose incarnation is compared; others are ours alone. */
   readonly isTarget: boolean;
   readonly nullableKey: boolean;
+  /** The table whose constraints the rows will meet: the target as it was before this session, if the rows are to join it. */
+  readonly limits: TableInfo | undefined;
   /** A unique index stands on the key: not yet on the table of a load. */
   readonly hasKeyIndex: boolean;
   /** An append target that keeps what each row did. */
@@ -81,8 +83,15 @@ export function stageColumns(dialect: SqlDialect, plan: TablePlan): readonly Sta
   });
 }
 
+/** Does the table refuse rows that the stream may hold. */
+function constrains(limits: TableInfo, schema: Schema): boolean {
+  const mayBeNull = (name: string) => schema.fields.some((field) => field.name === name && field.nullable);
+  return limits.checks.length > 0 || limits.columns.some((column) => !column.nullable && mayBeNull(column.name));
+}
+
 /** Straight into the table, when its types are those that the writer writes, and no column of ours has to be filled. */
 export function directTarget(dialect: SqlDialect, sink: Sink): RowTarget | undefined {
+  if (sink.limits && constrains(sink.limits, sink.schema)) return undefined; // looked at row by row first (rule 31)
   if (sink.target.addedColumns.some((name) => !sink.columns.some((column) => column.name === name))) return undefined;
   // a type with values that even its like in the target refuses is looked at in a stage
   if (!sink.columns.every((column) => dialect.sameType(column.stageType, column.type) && dialect.overflows('v', column.stageType, column.type) === undefined)) return undefined;

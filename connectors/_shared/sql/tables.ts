@@ -1,7 +1,7 @@
 import type { Schema } from '#batch';
 import type { Load, Target } from '#sdk';
 import { tableKey, targetName, shortName, withMark } from './names.ts';
-import type { SqlConnection, TableName } from './dialect.ts';
+import type { SqlConnection, TableInfo, TableName } from './dialect.ts';
 import { createTable, keyIsNullable, mapColumns, ownColumns, planTable, uniqueKey, type PlannedColumn, type TablePlan } from './evolve.ts';
 import { holdLoad, holdRun } from './fence.ts';
 import { own, storeIncarnation, takeTable } from './incarnation.ts';
@@ -55,7 +55,7 @@ export class Tables {
     if (!info) await own(this.context, control, target, name);
     for (const statement of plan.ddl) await control.query(statement);
     await takeTable(this.context, control, { target, name, fresh: !info });
-    const sink = this.sink(target, schema, { into: name, isTarget: true, plan, hasKeyIndex: uniqueKey(target).length > 0, logsChanges: logged && target.write === 'append' });
+    const sink = this.sink(target, schema, { into: name, isTarget: true, limits: info, plan, hasKeyIndex: uniqueKey(target).length > 0, logsChanges: logged && target.write === 'append' });
     return { sink, changes: plan.ddl };
   }
 
@@ -66,7 +66,7 @@ export class Tables {
     const info = await turns.run(() => database.dialect.readTable(control, name));
     if (!info || this.load.staged) return undefined;
     const plan: TablePlan = { ddl: [], columns: [], conflicts: [], planned: [] };
-    return this.sink(target, { fields: [], key: [] }, { into: name, isTarget: true, plan, hasKeyIndex: true, logsChanges: false });
+    return this.sink(target, { fields: [], key: [] }, { into: name, isTarget: true, limits: undefined, plan, hasKeyIndex: true, logsChanges: false });
   }
 
   /** A load's own table has no key until publish, so that it fills fast; a shadow takes changes, so it has. */
@@ -80,29 +80,33 @@ export class Tables {
       const older = (await stagesOf(control, token.pipe)).filter((stage) => stage.kind === 'shadow' && tableKey(targetName(dialect, stage.target)) === tableKey(goal) && stage.generation !== of.generation);
       await dropStages(database, control, token.pipe, older);
     }
-    await this.checkTarget(target, schema);
+    const joined = await this.checkTarget(target, schema);
     const info = await dialect.readTable(control, name);
     await registerStage(control, token.pipe, { name, load: of.kind === 'load' ? this.load.id : undefined, stream: target.stream, kind: of.kind, generation: of.generation, target, schema });
-    const planned = mapColumns(dialect, schema);
+    const planned = joined?.plan.planned ?? mapColumns(dialect, schema);
     const keyed = of.kind === 'shadow' && uniqueKey(target).length > 0;
     if (!info) await this.create(control, { name, goal, planned, target, schema, keyed, changes: of.changes });
     else for (const statement of planTable(dialect, { info, target: { ...target, write: 'append', evolve: { tables: true, columns: true, types: true } }, schema, changes: of.changes }).ddl) await control.query(statement);
     const plan: TablePlan = { ddl: [], columns: [], conflicts: [], planned };
-    return { sink: this.sink(target, schema, { into: name, isTarget: false, plan, hasKeyIndex: keyed, logsChanges: of.changes && target.write === 'append' }), changes: [] };
+    return { sink: this.sink(target, schema, { into: name, isTarget: false, limits: joined?.info, plan, hasKeyIndex: keyed, logsChanges: of.changes && target.write === 'append' }), changes: [] };
   }
 
-  /** A table that stays must fit before the first row is written; one that is replaced need not, but a frozen contract holds for it too. */
-  private async checkTarget(target: Target, schema: Schema): Promise<void> {
+  /**
+   * A table that stays must fit before the first row is written; one that is replaced need not, but a frozen contract holds for it too.
+   * Returns the table that the load's rows will join: they must be of its types, and keep its constraints.
+   */
+  private async checkTarget(target: Target, schema: Schema): Promise<{ readonly info: TableInfo | undefined; readonly plan: TablePlan } | undefined> {
     const { control, database } = this.context;
     const frozen = !target.evolve.columns || !target.evolve.types || !target.evolve.tables;
     const stays = !this.load.rebuild && target.write !== 'replace';
-    if (!frozen && !(stays && this.load.staged)) return;
+    if (!frozen && !(stays && this.load.staged)) return undefined;
     const info = await database.dialect.readTable(control, targetName(database.dialect, target));
     const plan = planTable(database.dialect, { info, target, schema });
     this.refuseConflicts(plan);
-    if (!stays || !this.load.staged || (!info && target.write !== 'scd2')) return;
+    if (!stays || !this.load.staged || (!info && target.write !== 'scd2')) return undefined;
     for (const statement of plan.ddl) await control.query(statement);
     await takeTable(this.context, control, { target, name: targetName(database.dialect, target), fresh: !info });
+    return { info, plan };
   }
 
   private refuseConflicts(plan: TablePlan): void {
@@ -118,11 +122,11 @@ export class Tables {
     if (of.keyed) for (const statement of dialect.addKey(of.name, key, keyIsNullable(of.schema, key))) await connection.query(statement);
   }
 
-  private sink(target: Target, schema: Schema, of: { into: TableName; isTarget: boolean; plan: TablePlan; hasKeyIndex: boolean; logsChanges: boolean }): Sink {
+  private sink(target: Target, schema: Schema, of: { into: TableName; isTarget: boolean; limits: TableInfo | undefined; plan: TablePlan; hasKeyIndex: boolean; logsChanges: boolean }): Sink {
     const { dialect } = this.context.database;
     const key = sinkKey(target);
     return {
-      target, schema, into: of.into, isTarget: of.isTarget, key, nullableKey: keyIsNullable(schema, key), hasKeyIndex: of.hasKeyIndex, logsChanges: of.logsChanges,
+      target, schema, into: of.into, isTarget: of.isTarget, limits: of.limits, key, nullableKey: keyIsNullable(schema, key), hasKeyIndex: of.hasKeyIndex, logsChanges: of.logsChanges,
       columns: stageColumns(dialect, of.plan), stage: undefined, stageTarget: undefined, direct: undefined, pending: nothingPending(),
     };
   }

@@ -3,7 +3,8 @@ import { EtlError, type StreamInfo } from '#sdk';
 import type { Connection } from '../connection.ts';
 import { classify } from '../errors.ts';
 import { quoteName } from '../quoting.ts';
-import { cursorKind, readColumn, type PgColumn, type PgType, type PgTypes } from '../types.ts';
+import { typeNameSql } from '../type-name.ts';
+import { cursorKind, readColumn, valueTypeOf, type PgColumn, type PgType, type PgTypes } from '../types.ts';
 
 /** Something that rows are read from. */
 export interface Relation {
@@ -24,7 +25,7 @@ export interface Relation {
 }
 
 interface RelationRow { oid: number; schema: string; name: string; kind: string; tuples: number; bytes: string; subclass: boolean }
-interface ColumnRow { relation: number; name: string; type: number; typmod: number; notnull: boolean; typename: string }
+interface ColumnRow { relation: number; name: string; typeOid: number; typmod: number; notNull: boolean }
 interface IndexRow { relation: number; primary: boolean; usable: boolean; columns: string[] }
 
 const RELATIONS = `
@@ -35,8 +36,7 @@ const RELATIONS = `
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'`;
 
 const COLUMNS = `
-  SELECT a.attrelid::int8::text::float8 AS relation, a.attname AS name, a.atttypid::int8::text::float8 AS type, a.atttypmod AS typmod, a.attnotnull AS notnull,
-    pg_catalog.format_type(a.atttypid, a.atttypmod) AS typename
+  SELECT a.attrelid::int8::text::float8 AS relation, a.attname AS name, a.atttypid::int8::text::float8 AS "typeOid", a.atttypmod AS typmod, a.attnotnull AS "notNull"
   FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum`;
 
 const INDEXES = `
@@ -50,7 +50,8 @@ const INDEXES = `
 
 const TYPES = `
   SELECT t.oid::int8::text::float8 AS oid, n.nspname AS schema, t.typname AS name, t.typtype::text AS type, t.typbasetype::int8::text::float8 AS "baseOid", t.typtypmod AS "baseTypmod",
-    CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END::int8::text::float8 AS "elementOid"
+    CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END::int8::text::float8 AS "elementOid",
+    CASE WHEN t.typtype = 'e' THEN ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) END AS labels
   FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = ANY($1::oid[])`;
 
 /** The types of these columns, with what they are made of. */
@@ -63,6 +64,19 @@ async function loadTypes(connection: Connection, oids: readonly number[]): Promi
     wanted = [...new Set(rows.flatMap((row) => [row.baseOid, row.elementOid]))].filter((oid) => oid > 0 && !types.has(oid));
   }
   return types;
+}
+
+type TypedColumn = Pick<PgColumn, 'typeOid' | 'typmod'>;
+
+const NAMES = `SELECT ${typeNameSql('p.oid', 'p.typmod')} AS name FROM unnest($1::oid[], $2::int4[]) WITH ORDINALITY AS p(oid, typmod, place) ORDER BY p.place`;
+
+/** Columns with their types named: as they are declared, and as their values are. */
+async function nameTypes<T extends TypedColumn>(connection: Connection, columns: readonly T[], types: PgTypes): Promise<(T & Pick<PgColumn, 'typeName' | 'valueType'>)[]> {
+  const values = columns.map(({ typeOid, typmod }) => valueTypeOf(types, typeOid, typmod));
+  const asked = [...columns.map(({ typeOid, typmod }) => ({ oid: typeOid, typmod })), ...values];
+  const rows = await connection.query<{ name: string }>(NAMES, [asked.map(({ oid }) => oid), asked.map(({ typmod }) => typmod)]);
+  const nameAt = (place: number): string => rows[place]?.name ?? 'unknown';
+  return columns.map((column, place) => ({ ...column, typeName: nameAt(place), valueType: `${nameAt(columns.length + place)}${values[place]?.isArray ? '[]' : ''}` }));
 }
 
 const KINDS: Readonly<Record<string, StreamInfo['kind']>> = { r: 'table', f: 'table', p: 'partitioned', v: 'view', m: 'view' };
@@ -88,17 +102,15 @@ export async function loadRelations(connection: Connection, streams?: readonly s
   const oids = relations.map((relation) => relation.oid);
   const columns = await connection.query<ColumnRow>(COLUMNS, [oids]);
   const indexes = await connection.query<IndexRow>(INDEXES, [oids]);
-  const types = await loadTypes(connection, columns.map((column) => column.type));
-  const columnsOf = byRelation(columns);
+  const types = await loadTypes(connection, columns.map((column) => column.typeOid));
+  const columnsOf = byRelation(await nameTypes(connection, columns, types));
   const indexesOf = byRelation(indexes);
   return relations.map((relation) => {
     const own = indexesOf.get(relation.oid) ?? [];
     return {
       stream: `${relation.schema}.${relation.name}`, kind: KINDS[relation.kind] ?? 'table', from: quoteName(relation.schema, relation.name),
       hasCtid: (relation.kind === 'r' || relation.kind === 'm') && !relation.subclass, types, key: keyOf(own),
-      columns: (columnsOf.get(relation.oid) ?? []).map((column) => ({
-        name: column.name, typeOid: column.type, typmod: column.typmod, notNull: column.notnull, typeName: column.typename,
-      })),
+      columns: columnsOf.get(relation.oid) ?? [],
       indexed: own.flatMap((index) => index.columns.slice(0, 1)),
       estimatedRows: relation.tuples < 0 ? undefined : relation.tuples,
       bytes: relation.kind === 'r' || relation.kind === 'm' ? Number(relation.bytes) : undefined,
@@ -113,7 +125,7 @@ export async function describeQuery(connection: Connection, stream: string, sql:
   const types = await loadTypes(connection, columns.map((column) => column.typeOid));
   return {
     stream, kind: 'query', from, hasCtid: false, types, key: [], indexed: [], estimatedRows: undefined, bytes: undefined,
-    columns: columns.map((column) => ({ ...column, notNull: false, typeName: types.get(column.typeOid)?.name ?? 'unknown' })),
+    columns: (await nameTypes(connection, columns, types)).map((column) => ({ ...column, notNull: false })),
   };
 }
 
