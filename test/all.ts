@@ -51,7 +51,7 @@ const interpreter = await python();
 if (interpreter) process.env['ETL_TEST_PYTHON'] = interpreter;
 else leftOut.push('Parquet read back by pyarrow: no python3 with venv and pip here');
 
-count('generated files', await run(process.execPath, ['src/cli/manifest.mjs', '--check']));
+count('generated files', await run(process.execPath, ['src/cli/pages.mjs', '--check']));
 count('dead code', await run('npx', ['knip', '--no-progress']));
 count('lint', await run('npx', ['oxlint', '--type-aware']));
 await vitest('unit');

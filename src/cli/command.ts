@@ -1,4 +1,4 @@
-import { Command, Flags } from '@oclif/core';
+import { Command, Flags } from './oclif.ts';
 import { EtlError, type SourceLocation } from '../errors/error.ts';
 import { exact } from '../observe/redact.ts';
 import { EXIT, exitOfKind } from './exit.ts';

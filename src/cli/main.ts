@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { run, type Interfaces } from '@oclif/core';
 import { EXIT, exitOfKind } from './exit.ts';
 import { asEtlError, printError } from './command.ts';
+import { run } from './oclif.ts';
 import { Output } from './output.ts';
-import { EtlPlugin } from './plugin.ts';
+import { etlPlugin } from './plugin.ts';
 
 /** What a connector in a file imports as `etl`: of this copy of the program, so that its errors are known as ours. */
 export const sdk = () => import('../sdk/index.ts');
@@ -12,10 +10,8 @@ export const sdk = () => import('../sdk/index.ts');
 /** Everything behind bin/etl.js but the pre-generated help. `root` is the folder of package.json. */
 export async function main(argv: readonly string[], root: string): Promise<void> {
   try {
-    const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Interfaces.PJSON;
-    const plugin = new EtlPlugin({ root, pjson, isRoot: true });
-    await plugin.load();
-    await run([...argv], { root, pjson, plugins: new Map([[plugin.name, plugin]]) });
+    const plugin = etlPlugin(root);
+    await run([...argv], { root, pjson: plugin.pjson, plugins: new Map([[plugin.name, plugin]]) });
   } catch (error) {
     const known = asEtlError(error);
     printError(known, new Output({ env: process.env, quiet: false, verbose: false, json: false }));

@@ -1,7 +1,10 @@
-import { Plugin, type Command } from '@oclif/core';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Interfaces } from '@oclif/core';
+import type { Command } from './oclif.ts';
 
 /** Every command by its name, as oclif spells it. Nothing is loaded before it is asked for. */
-const commands: Readonly<Record<string, () => Promise<{ readonly default: Command.Class }>>> = {
+export const commands: Readonly<Record<string, () => Promise<{ readonly default: Command.Class }>>> = {
   check: () => import('./commands/check.ts'),
   'connectors:info': () => import('./commands/connectors/info.ts'),
   'connectors:list': () => import('./commands/connectors/list.ts'),
@@ -23,14 +26,27 @@ const commands: Readonly<Record<string, () => Promise<{ readonly default: Comman
   'state:show': () => import('./commands/state/show.ts'),
 };
 
-/** oclif looks for a file per command; ours lie in one script (see bundle.mjs), so they are found by name. */
-export class EtlPlugin extends Plugin {
-  override findCommand(id: string, options: { must: true }): Promise<Command.Class>;
-  override findCommand(id: string, options?: { must: boolean }): Promise<Command.Class | undefined>;
-  override async findCommand(id: string, options?: { must: boolean }): Promise<Command.Class | undefined> {
+function json<T>(root: string, name: string): T {
+  return JSON.parse(readFileSync(join(root, name), 'utf8')) as T;
+}
+
+/**
+ * The program as oclif's own plugin class would find it in the folder of package.json, without looking: the manifest is written by the
+ * build, and the commands lie in one script (see bundle.mjs), where no file is theirs.
+ */
+export function etlPlugin(root: string): Interfaces.Plugin {
+  const pjson = json<Interfaces.PJSON>(root, 'package.json');
+  const manifest = json<Interfaces.Manifest>(root, 'oclif.manifest.json');
+  const plugin: Interfaces.Plugin = {
+    _base: '', alias: pjson.name, name: pjson.name, version: pjson.version, type: 'core', moduleType: 'module', valid: true, isRoot: true, hasManifest: true,
+    root, pjson, options: { root }, hooks: {}, commandsDir: undefined, topics: Object.entries(pjson.oclif.topics ?? {}).map(([name, topic]) => ({ ...topic, name })),
+    commandIDs: Object.keys(manifest.commands), commands: Object.values(manifest.commands).map((command) => ({ ...command, load: () => find(command.id) })),
+    load: () => Promise.resolve(), findCommand: find,
+  };
+  async function find(id: string): Promise<Command.Class> {
     const load = Object.hasOwn(commands, id) ? commands[id] : undefined;
-    if (!load && options?.must) throw new Error(`command ${id} is not in src/cli/plugin.ts`);
-    const command = (await load?.())?.default;
-    return command && Object.assign(command, { id, plugin: this });
+    if (!load) throw new Error(`command ${id} is not in src/cli/plugin.ts`);
+    return Object.assign((await load()).default, { id, plugin });
   }
+  return plugin;
 }

@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core';
+import { Args, Flags } from './oclif.ts';
 import { EtlError } from '../errors/error.ts';
 import type { Override } from '../job/load.ts';
 import { parseDuration } from '../job/units.ts';

@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import { Flags } from '../oclif.ts';
 import type { CheckReport, Selection } from '#sdk';
 import { bind } from '../../plan/bind.ts';
 import { matchStreams, queriesOf } from '../../plan/pipes.ts';

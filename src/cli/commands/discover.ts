@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core';
+import { Args } from '../oclif.ts';
 import { EtlError } from '../../errors/error.ts';
 import { queriesOf } from '../../plan/pipes.ts';
 import type { StreamInfo } from '#sdk';

@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core';
+import { Args, Flags } from '../oclif.ts';
 import { EtlError } from '../../errors/error.ts';
 import { columnRules } from '../../job/columns.ts';
 import { parseCast } from '../../job/casts.ts';

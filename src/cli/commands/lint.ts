@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { Flags } from '@oclif/core';
+import { Flags } from '../oclif.ts';
 import { EtlError } from '../../errors/error.ts';
 import type { Diagnostic } from '../../job/diagnostics.ts';
 import { loadJob } from '../../job/load.ts';

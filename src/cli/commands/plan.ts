@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core';
+import { Args, Flags } from '../oclif.ts';
 import { planJob, type JobPlan, type PlannedStream } from '../../engine/index.ts';
 import { EtlCommand, type Outcome } from '../command.ts';
 import { engineContext } from '../engine.ts';

@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import { Flags } from '../oclif.ts';
 import { EtlError } from '../../errors/error.ts';
 import { createNormalizer } from '../../normalize/index.ts';
 import { bind, type Binding } from '../../plan/bind.ts';

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { Args, Flags } from '@oclif/core';
+import { Args, Flags } from '../oclif.ts';
 import { runJob, type RunReport } from '../../engine/index.ts';
 import { EtlError } from '../../errors/error.ts';
 import type { ResolvedJob } from '../../job/resolved.ts';

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core';
+import { Args } from '../../oclif.ts';
 import { z } from 'zod';
 import { EtlCommand, type Outcome } from '../../command.ts';
 import { loadConnector } from '../../connectors.ts';

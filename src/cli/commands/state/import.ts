@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Args, Flags } from '@oclif/core';
+import { Args, Flags } from '../../oclif.ts';
 import { z } from 'zod';
 import type { Position } from '#sdk';
 import { EtlError } from '../../../errors/error.ts';

@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core';
+import { Args, Flags } from '../../oclif.ts';
 import type { Position } from '#sdk';
 import { EtlError } from '../../../errors/error.ts';
 import { EtlCommand, type Outcome } from '../../command.ts';
