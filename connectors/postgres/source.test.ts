@@ -286,3 +286,45 @@ test('a stop ends the read at once, and a wrong password is named', async () => 
   const wrong = await open({ password: 'wrong' });
   await expect(wrong.identity()).rejects.toMatchObject({ code: 'ETL-PG-002', kind: 'auth' });
 });
+
+const KEYED = { key: ['shop', 'id'], immutableKey: true, write: 'replace' } as const;
+
+test('rule 12: ranges of an immutable key hold each row once, and go on after the last key under another snapshot', async () => {
+  await server.query(`create table keyed as select i / 1000 as shop, i as id, repeat('x', 900) || i as t from generate_series(1, 160000) i`);
+  await server.query('alter table keyed add primary key (shop, id)');
+  await server.query('analyze keyed');
+  await using source = await open();
+  const { load, reading } = await plan(source, selection('public.keyed', KEYED), stateOf(), 2);
+  expect(load.splits.map(({ id }) => id)).toEqual(['public.keyed#0', 'public.keyed#1']);
+  await server.query(`insert into keyed values (0, 0, 'late')`);
+  const whole = await readSplits(source, load, reading);
+  expect(new Set(whole.rows.map(([shop, id]) => `${shop} ${id}`)).size).toBe(160_000);
+  expect(whole.rows.length, 'one snapshot covers both').toBe(160_000);
+  const [split] = load.splits;
+  const one = { ...load, splits: split ? [split] : [] };
+  const first = await readSplits(source, one, reading, { stopAfter: 2 });
+  const place = first.checkpoints.at(-1)?.position;
+  expect(place?.['after']).toEqual([first.rows.at(-1)?.[0], first.rows.at(-1)?.[1]]);
+  await using other = await open();
+  notes.length = 0;
+  const again = await other.resume(load, token);
+  if (again === 'lost' || !place) throw new TypeError('lost');
+  expect(notes).toEqual(['public.keyed: the load goes on by its key under another snapshot: the table is not of one instant.']);
+  const rest = await readSplits(other, one, again, { from: place });
+  const wanted = await server.query<{ shop: number; id: number }>('select shop, id from keyed where (shop, id) > (0, 0) order by shop, id');
+  const found = [...first.rows, ...rest.rows].map(([shop, id]) => `${shop} ${id}`);
+  expect(found).toEqual(wanted.slice(0, found.length).map(({ shop, id }) => `${shop} ${id}`));
+});
+
+test('rule 12: no key ranges where a table would be torn or a row missed: append, a key that may change, is masked, is not indexed or may be NULL', async () => {
+  await server.query('create table loose (id int, other int not null); create index on loose (id)');
+  await using source = await open();
+  const by = async (wanted: Selection): Promise<unknown> => (await plan(source, wanted, stateOf())).load.splits.map(({ detail }) => (detail as JsonObject)['by']);
+  expect(await by(selection('public.keyed', KEYED))).toEqual(['key']);
+  expect(await by(selection('public.keyed', { ...KEYED, write: 'merge' }))).toEqual(['key']);
+  for (const more of [{ write: 'append' }, { write: 'scd2' }, { immutableKey: false }, { masked: ['id'] }, { exclude: ['shop'] }] as const) {
+    expect(await by(selection('public.keyed', { ...KEYED, ...more }))).toEqual(['blocks']);
+  }
+  expect(await by(selection('public.loose', { ...KEYED, key: ['id'] }))).toEqual(['blocks']);
+  expect(await by(selection('public.loose', { ...KEYED, key: ['other'] }))).toEqual(['blocks']);
+});

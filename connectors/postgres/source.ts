@@ -7,8 +7,9 @@ import type { Connection } from './connection.ts';
 import { quoteName, quoteText } from './quoting.ts';
 import { checkSource } from './source/check.ts';
 import { describeQuery, loadRelations, missing, streamInfo, type Relation } from './source/catalogue.ts';
-import { fullCondition, fullLoad, type FullSplit } from './source/full.ts';
-import { fixBound, incrementalLoad, passCondition, passOrder, tupleAt, type CursorPosition, type Pass } from './source/incremental.ts';
+import { fullClauses, fullLoad, type FullSplit } from './source/full.ts';
+import { fixBound, incrementalLoad, passColumns, passCondition, type CursorPosition, type Pass } from './source/incremental.ts';
+import { orderBy, tupleAt, type Tuple } from './source/keyset.ts';
 import { readRows } from './source/rows.ts';
 import { selectColumns, selectList, type Selected } from './source/select.ts';
 import { Sessions } from './source/session.ts';
@@ -32,12 +33,34 @@ function selectionOf(split: Split): Selection {
   return (split.detail as unknown as { readonly selection: Selection }).selection;
 }
 
+function isKeyRange(split: Split): boolean {
+  return (split.detail as unknown as FullSplit).by === 'key';
+}
+
+/** After each batch the place that it ends at, if it has one. */
+async function* withPlaces(rows: AsyncGenerator<SourceMessage, boolean>, place: () => Position | undefined): AsyncGenerator<SourceMessage, boolean> {
+  try {
+    for (;;) {
+      const next = await rows.next();
+      if (next.done) return next.value;
+      yield next.value;
+      const position = next.value.type === 'batch' ? place() : undefined;
+      if (position) yield { type: 'checkpoint', position };
+    }
+  } finally {
+    await rows.return(false);
+  }
+}
+
 function selectFrom(selected: Selected): string {
   return `SELECT ${selectList(selected.columns)} FROM ${selected.relation.from}`;
 }
 
 /** What a full load's reading holds. */
 interface Snapshot { readonly snapshot: string }
+
+/** Where a range of a key stands: its last row that is at the destination. */
+interface FullPosition { readonly after?: Tuple }
 
 export class PostgresSource implements Source {
   private readonly config: SourceConfig;
@@ -80,7 +103,7 @@ export class PostgresSource implements Source {
       const selected = await this.selected(each);
       const id = options.nextLoadId();
       if (each.sync === 'incremental') loads.push(incrementalLoad(selected, each, state, { id, startedAt }));
-      else if (each.sync === 'full') loads.push(fullLoad(selected.relation, each, state.streams[each.stream], { id, maxSplits: options.maxSplits, startedAt }));
+      else if (each.sync === 'full') loads.push(await fullLoad({ connection, selected, selection: each, maxSplits: options.maxSplits }, state.streams[each.stream], { id, startedAt }));
       else throw new EtlError({ kind: 'unsupported', code: 'ETL-PG-036', message: `${each.stream}: the Postgres source does not offer sync: ${each.sync}.` });
     }
     return loads;
@@ -98,15 +121,19 @@ export class PostgresSource implements Source {
       const bounded = await fixBound(load, { connection: await this.sessions.questions(), selected, ours: this.sessions.processIds(), context: this.context });
       return { load: bounded, reading: {} };
     }
-    this.snapshot ??= this.exportSnapshot();
-    const reading = { snapshot: (await this.snapshot).snapshot };
-    this.readings.set(load.id, reading);
-    return { load, reading };
+    return { load, reading: await this.underSnapshot(load) };
   }
 
-  /** A snapshot lives as long as the process that holds it; a pass may always go on, since a row that moved lies above its bound (rule 12). */
+  /**
+   * A snapshot lives as long as the process that holds it; a pass may always go on, since a row that moved lies above its bound, and so
+   * may ranges of a key that never changes (rule 12).
+   */
   async resume(load: Load, _run: RunToken): Promise<Reading | 'lost'> {
     if (load.splits.every(isPass)) return {};
+    if (load.splits.every(isKeyRange) && !this.readings.has(load.id)) {
+      this.context.note('warn', `${load.streams.join(', ')}: the load goes on by its key under another snapshot: the table is not of one instant.`);
+      return this.underSnapshot(load);
+    }
     return this.readings.get(load.id) ?? 'lost';
   }
 
@@ -119,17 +146,22 @@ export class PostgresSource implements Source {
       await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
       const job = { connection, selected, split, stop };
       if (isPass(split)) yield* this.readPass(job, from);
-      else yield* this.readFull(job, (reading as unknown as Snapshot).snapshot);
+      else yield* this.readFull(job, (reading as unknown as Snapshot).snapshot, from as FullPosition | undefined);
     } finally {
       await this.sessions.close(connection);
     }
   }
 
-  private async *readFull({ connection, selected, split, stop }: ReadJob, snapshot: string): AsyncGenerator<SourceMessage> {
+  private async *readFull({ connection, selected, split, stop }: ReadJob, snapshot: string, from: FullPosition | undefined): AsyncGenerator<SourceMessage> {
     await connection.query(`SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}`);
-    const condition = fullCondition(split.detail as FullSplit);
-    const query = `${selectFrom(selected)}${condition ? ` WHERE ${condition}` : ''}`;
-    const complete = yield* readRows({ connection, selected, query, maxRowBytes: this.config.max_row_bytes, stop });
+    const detail = split.detail as unknown as FullSplit;
+    const query = `${selectFrom(selected)}${fullClauses(detail, selected, from?.after)}`;
+    let after: Tuple | undefined;
+    const rows = readRows({
+      connection, selected, query, maxRowBytes: this.config.max_row_bytes, stop,
+      last: (vectors, row) => { after = detail.by === 'key' ? tupleAt(selected.key, selected, vectors, row) : undefined; },
+    });
+    const complete = yield* withPlaces(rows, () => after && { v: 1, mode: 'full', after });
     if (complete) yield { type: 'checkpoint', position: { v: 1, mode: 'full', done: true }, last: true };
   }
 
@@ -143,31 +175,27 @@ export class PostgresSource implements Source {
       const complete = yield* readRows({ ...options, query: `${selectFrom(selected)} WHERE ${quoteName(column)} IS NULL` });
       if (!complete) return;
     }
-    let tuple: readonly string[] | undefined;
+    let tuple: Tuple | undefined;
+    const columns = passColumns(pass, selected);
     const rows = readRows({
-      ...options, query: `${selectFrom(selected)} WHERE ${passCondition(pass, selected, after)}${passOrder(pass, selected)}`,
-      last: (vectors, row) => { tuple = pass.ordered ? tupleAt(pass, selected, vectors, row) : undefined; },
+      ...options, query: `${selectFrom(selected)} WHERE ${passCondition(pass, selected, after)}${pass.ordered ? orderBy(columns) : ''}`,
+      last: (vectors, row) => { tuple = pass.ordered ? tupleAt(columns, selected, vectors, row) : undefined; },
     });
-    try {
-      for (;;) {
-        const next = await rows.next();
-        if (next.done) {
-          if (next.value) yield { type: 'checkpoint', position: { ...position }, last: true };
-          return;
-        }
-        yield next.value;
-        // the tuple ends with the key: a tie is never cut (guarantee 4)
-        if (next.value.type === 'batch' && tuple) yield { type: 'checkpoint', position: { ...position, after: tuple } };
-      }
-    } finally {
-      await rows.return(false);
-    }
+    const complete = yield* withPlaces(rows, () => tuple && { ...position, after: tuple }); // the tuple ends with the key: a tie is never cut (guarantee 4)
+    if (complete) yield { type: 'checkpoint', position: { ...position }, last: true };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.sessions[Symbol.asyncDispose]();
     this.snapshot = undefined;
     this.readings.clear();
+  }
+
+  private async underSnapshot(load: Load): Promise<Reading> {
+    this.snapshot ??= this.exportSnapshot();
+    const reading = { snapshot: (await this.snapshot).snapshot };
+    this.readings.set(load.id, reading);
+    return reading;
   }
 
   private async exportSnapshot(): Promise<Snapshot> {

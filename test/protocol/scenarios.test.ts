@@ -20,7 +20,7 @@ test('rule 12: ctid ranges are lost with the process that held their snapshot', 
   await server.query("insert into moved select i, 'x' from generate_series(1, 1000) i");
   const first = source(1);
   await first.discover();
-  const [planned] = await first.plan([selectionFor('public.moved', ['id'], { sync: 'full', write: 'replace' })], EMPTY, { maxSplits: 2, nextLoadId: () => 'l1' });
+  const [planned] = await first.plan([selectionFor('public.moved', ['id'], { sync: 'full', write: 'replace', immutableKey: false })], EMPTY, { maxSplits: 2, nextLoadId: () => 'l1' });
   if (!planned) throw new RangeError('nothing was planned');
   const { load, reading } = await first.begin(planned, { pipe: 'p', runEpoch: 1, runId: 'r1' });
   expect(await first.resume(load, { pipe: 'p', runEpoch: 1, runId: 'r1' }), 'the process that holds it goes on').toEqual(reading);

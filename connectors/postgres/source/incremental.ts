@@ -1,10 +1,10 @@
-import { canonicalText, type Vector } from '#batch';
 import { EtlError, type ConnectorContext, type CursorSpec, type JobState, type Json, type Load, type Position, type Selection } from '#sdk';
 import type { Connection } from '../connection.ts';
 import { quoteName, quoteText } from '../quoting.ts';
 import { cursorKind, type PgType } from '../types.ts';
 import type { Relation } from './catalogue.ts';
 import { clockBound, nameOf, openTransactions, serverClock, sight, waitForEnd } from './clock.ts';
+import { beyond, mayBePlace, type Tuple } from './keyset.ts';
 import { columnNamed, type Selected } from './select.ts';
 
 const VERSION = 1;
@@ -20,7 +20,7 @@ export interface CursorPosition {
   /** null: no row has had a cursor yet. */
   readonly upTo: string | null;
   /** Inside a pass only: the cursor and key of the last row. */
-  readonly after?: readonly string[];
+  readonly after?: Tuple;
 }
 
 /** A pass, fixed by `begin`: the rows in (from, upTo]. */
@@ -80,9 +80,8 @@ export function incrementalLoad(selected: Selected, selection: Selection, state:
   const cursor = cursorOf(selected.relation, selection);
   const fresh = selection.fullRefresh || state.streams[stream]?.rebuild === true;
   const stored = fresh ? undefined : storedPosition(selection, cursor, state.streams[stream]?.position);
-  const sent = new Set(selected.schema.fields.map((field) => field.name));
   // A masked key's values may not lie in the position: then the pass has no place inside it to go on from.
-  const resumable = selected.key.length > 0 && [cursor.spec.column, ...selected.key].every((name) => sent.has(name) && !selection.masked.includes(name));
+  const resumable = selected.key.length > 0 && mayBePlace(selected, selection, [cursor.spec.column, ...selected.key]);
   const large = (selected.relation.estimatedRows ?? 0) > LARGE;
   const pass: Pass = {
     mode: 'incremental', selection, type: cursor.type.name, from: stored?.upTo ?? cursor.spec.start ?? null,
@@ -182,7 +181,7 @@ async function countNulls(cursor: CursorOf, selection: Selection, { connection, 
 // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** The condition of a pass after `after`, the cursor and key texts of the last row that is at the destination. */
-export function passCondition(pass: Pass, selected: Selected, after: readonly string[] | undefined): string {
+export function passCondition(pass: Pass, selected: Selected, after: Tuple | undefined): string {
   const { cursor } = pass.selection;
   if (pass.upTo === null || !cursor) return 'false';
   const column = quoteName(cursor.column);
@@ -191,40 +190,11 @@ export function passCondition(pass: Pass, selected: Selected, after: readonly st
   const lower = pass.from === null ? [] : [`${column} ${pass.fromIncluded || lookback ? '>=' : '>'} (${quoteText(pass.from)}::${type}${lookback})`];
   const floor = cursor.start === undefined ? [] : [`${column} >= ${quoteText(cursor.start)}::${type}`];
   const upper = [`${column} ${pass.upToExcluded ? '<' : '<='} ${quoteText(pass.upTo)}::${type}`];
-  const beyond = after ? [`(${[column, ...selected.key.map((name) => quoteName(name))].join(', ')}) > (${after.map((text, index) => literal(text, index, type, selected)).join(', ')})`] : [];
-  return [...lower, ...floor, ...upper, ...beyond].join(' AND ');
+  const further = after ? [beyond(passColumns(pass, selected), after, selected)] : [];
+  return [...lower, ...floor, ...upper, ...further].join(' AND ');
 }
 
-function literal(text: string, index: number, cursorType: string, selected: Selected): string {
-  if (index === 0) return `${quoteText(text)}::${cursorType}`;
-  const name = selected.key[index - 1];
-  const type = selected.columns.find((column) => column.field.name === name)?.pgType;
-  return type ? `${quoteText(text)}::${quoteName(type.schema, type.name)}` : quoteText(text);
-}
-
-export function passOrder(pass: Pass, selected: Selected): string {
-  if (!pass.ordered || !pass.selection.cursor) return '';
-  return ` ORDER BY ${[pass.selection.cursor.column, ...selected.key].map((name) => quoteName(name)).join(', ')}`;
-}
-
-/** Cursor and key of a row as texts that the server reads back exactly (guarantee 6). */
-export function tupleAt(pass: Pass, selected: Selected, vectors: readonly Vector[], row: number): readonly string[] | undefined {
-  const names = [pass.selection.cursor?.column ?? '', ...selected.key];
-  const texts = names.map((name) => {
-    const index = selected.columns.findIndex((column) => column.field.name === name);
-    const vector = vectors[index];
-    return vector ? serverText(vector, row) : null;
-  });
-  return texts.every((text): text is string => text !== null) ? texts : undefined;
-}
-
-function serverText(vector: Vector, row: number): string | null {
-  const text = canonicalText(vector, row);
-  if (text === null) return null;
-  if (vector.type.kind === 'bytes') return `\\x${text}`;
-  const isDate = vector.type.kind === 'date' || vector.type.kind === 'timestamp' || vector.type.kind === 'timestamptz';
-  const year = isDate ? /^([+-]\d+|\d{4})(-\d.*)$/.exec(text) : null;
-  if (!year?.[1] || year[1] === String(Number(year[1])).padStart(4, '0') && Number(year[1]) > 0) return text;
-  const number = Number(year[1]);
-  return number > 0 ? `${number}${year[2] ?? ''}` : `${String(1 - number).padStart(4, '0')}${year[2] ?? ''} BC`;
+/** The order of a pass, and what a place in it consists of. */
+export function passColumns(pass: Pass, selected: Selected): readonly string[] {
+  return [pass.selection.cursor?.column ?? '', ...selected.key];
 }

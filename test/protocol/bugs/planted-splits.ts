@@ -38,8 +38,8 @@ export const splitBugs: readonly PlantedBug[] = [
     name: '> for >= at a cursor', catcher: { suite: 'connectors/postgres/source.test.ts', project: 'service' },
     edits: [{
       file: 'connectors/postgres/source/incremental.ts',
-      find: 'const beyond = after ? [`(${[column, ...selected.key.map((name) => quoteName(name))].join(\', \')}) > (${after.map((text, index) => literal(text, index, type, selected)).join(\', \')})`] : [];',
-      replace: 'const beyond = after ? [`${column} > ${literal(after[0] ?? \'\', 0, type, selected)}`] : [];',
+      find: 'const further = after ? [beyond(passColumns(pass, selected), after, selected)] : [];',
+      replace: 'const further = after ? [`${column} > ${quoteText(after[0] ?? \'\')}::${type}`] : [];',
     }],
   },
   {
