@@ -173,6 +173,44 @@ describe('commits that go wrong', () => {
     expect((await stateOf('unknown')).loads[0]?.splits['0']).toMatchObject({ splitEpoch: 2, revision: 1, complete: true, rows: 1 });
   });
 
+  it.each(['sql.commit.held', 'postgres.commit.send', 'sql.publish.flip'])('rule 10: a run that is paused at %s, its locks held, holds up no successor, and is fenced when it wakes', async (place) => {
+    const to = target('paused', { write: 'replace' });
+    const pipe = `paused at ${place}`;
+    await using destinationUnderTest = await create();
+    let wake = (): void => undefined;
+    const awake = new Promise<void>((resolve) => { wake = resolve; });
+    const first = await destinationUnderTest.claim(pipe, owner('paused'));
+    const paused = new Promise<void>((resolve) => {
+      installFailpoints((name) => {
+        if (name !== place) return undefined;
+        installFailpoints(undefined);
+        resolve();
+        return awake;
+      });
+    });
+    const work = (async () => {
+      const begun = await first.begin(load(place, [to], { staged: true }), { [to.stream]: undefined });
+      const [split] = begun.splits;
+      if (!split) throw new RangeError('no split');
+      await using session = await first.open(begun, split, never);
+      await session.accept({ type: 'schema', target: to, schema });
+      await session.accept({ type: 'batch', target: to, batch: batchOf(to.stream, schema, [row(1, 'a')]) });
+      await session.commit({ type: 'checkpoint', position: { p: 1 }, last: true }, await session.flush());
+      return first.publish(begun, begun.streams);
+    })();
+    await paused;
+    const began = performance.now();
+    await using next = await (await create()).claim(pipe, owner('successor'));
+    expect(performance.now() - began, 'ms for the claim').toBeLessThan(10_000);
+    expect(next.token.runEpoch).toBe(2);
+    wake();
+    const outcome: unknown = await work.catch((error: unknown) => error);
+    if (place !== 'postgres.commit.send') expect(outcome).toMatchObject({ kind: 'fenced', scope: 'run' });
+    else expect(outcome, 'a commit was sent: unknown').toMatchObject({ kind: 'transient' });
+    await expect(first.renewLease()).rejects.toMatchObject({ kind: 'fenced' });
+    await first[Symbol.asyncDispose]();
+  });
+
   it('rule 31: rows that the target would refuse are found one by one, with their reason', async () => {
     await server.query(`create table strict (id int primary key, v varchar(3) not null, big text check (big <> 'bad'))`);
     const { rejections, receipt } = await runOnce('strict', load('1', [target('strict')]), [row(1, 'abc', 'ok'), row(2, null), row(3, 'abcd'), row(4, 'a', 'bad'), row(5, 'b')]);

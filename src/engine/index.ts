@@ -1,4 +1,5 @@
 export { runJob, type RunOptions } from './run-job.ts';
 export { planJob, type JobPlan, type PlanJobOptions, type PlannedStream } from './plan-job.ts';
 export { openDestination, openSource, classified, type ConnectorLoader, type EngineContext } from './connect.ts';
+export { resetStreams } from './reset.ts';
 export type { ReportedError, RunEvent, RunReport, StreamReport } from './events.ts';

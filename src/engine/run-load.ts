@@ -7,10 +7,11 @@ import type { Load, Reading, Split } from '../sdk/contract.ts';
 import { classified } from './connect.ts';
 import type { PipeRun } from './pipe-run.ts';
 import { withRetry } from './retry.ts';
+import { together } from './together.ts';
 
 /** A stored load, read to its end and published. */
 export async function runLoad(pipe: PipeRun, load: Load, reading: Reading): Promise<'published' | 'stopped'> {
-  const outcomes = await Promise.all(load.splits.map((split) => pipe.slots(() => attemptSplit(pipe, load, reading, split))));
+  const outcomes = await together(pipe.stop, load.splits.map((split) => (stop) => pipe.slots(() => attemptSplit({ ...pipe, stop }, load, reading, split))));
   if (outcomes.includes('stopped')) return 'stopped';
   await withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, load.streams, () => false), () =>
     classified(pipe.destination.connector, () => pipe.run.publish(load, load.streams))); // rule 13: idempotent

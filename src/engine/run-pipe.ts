@@ -3,11 +3,13 @@ import type { Load, Reading, StoredLoad } from '../sdk/contract.ts';
 import { classified } from './connect.ts';
 import { fingerprintOf, refuseMixing, verdictOf } from './fingerprint.ts';
 import type { PipeRun } from './pipe-run.ts';
+import { resetStreams } from './reset.ts';
 import { runLoad } from './run-load.ts';
+import { together } from './together.ts';
 
 /** One claimed pipe: first what earlier runs began, then a new pass from the published positions (rule 5). */
 export async function runPipe(pipe: PipeRun, options: { readonly fullRefresh: boolean; readonly chosen: readonly string[] }): Promise<void> {
-  if (options.fullRefresh) await pipe.run.reset(options.chosen); // rule 8: epochs stay, the next load replaces the table
+  if (options.fullRefresh) await resetStreams(pipe.run, options.chosen); // rule 8: epochs stay, the next load replaces the table
   refuseMixing(pipe.run.state, [...pipe.bindings.values()]);
   const finished = await finishEarlierLoads(pipe, options.chosen);
   if (pipe.stop.aborted) return;
@@ -18,7 +20,7 @@ export async function runPipe(pipe: PipeRun, options: { readonly fullRefresh: bo
 /** Streams whose full load of an earlier run was finished now: it counts as this run's. Failed and stopped ones count too. */
 async function finishEarlierLoads(pipe: PipeRun, chosen: readonly string[]): Promise<ReadonlySet<string>> {
   const done = new Set<string>();
-  const finish = async (stored: StoredLoad): Promise<void> => {
+  const finish = async (stored: StoredLoad, stop: AbortSignal): Promise<void> => {
     const { load } = stored;
     if (!load.streams.some((stream) => chosen.includes(stream))) return;
     const verdict = verdictOf(stored, pipe.bindings);
@@ -28,12 +30,12 @@ async function finishEarlierLoads(pipe: PipeRun, chosen: readonly string[]): Pro
       const reading = await classified(pipe.source.connector, () => pipe.source.port.resume(load, pipe.run.token));
       if (reading === 'lost') return 'lost'; // rule 12: a new load takes its place
       pipe.report.begun(load, true);
-      return runLoad(pipe, load, reading);
+      return runLoad({ ...pipe, stop }, load, reading);
     });
     const counts = outcome === 'failed' || outcome === 'stopped' || (outcome === 'published' && !isIncremental(pipe, load));
     if (counts) for (const stream of load.streams) done.add(stream);
   };
-  await Promise.all(pipe.run.state.loads.map(finish));
+  await together(pipe.stop, pipe.run.state.loads.map((stored) => (stop: AbortSignal) => finish(stored, stop)));
   return done;
 }
 
@@ -55,11 +57,11 @@ async function runNewLoads(pipe: PipeRun, streams: readonly string[]): Promise<v
   const marked = selection.map((wanted) => ({ ...wanted, fullRefresh: wanted.fullRefresh || (run.state.streams[wanted.stream]?.rebuild ?? false) }));
   const planned = await classified(source.connector, () =>
     source.port.plan(marked, run.state, { maxSplits: job.limits.concurrency, nextLoadId: () => engine.ports.random.uuidv7() }));
-  await Promise.all(planned.map((load) => guarded(pipe, load.streams, () => pipe.loadSlots(async () => {
-    if (pipe.stop.aborted) return 'stopped';
+  await together(pipe.stop, planned.map((load) => (stop: AbortSignal) => guarded(pipe, load.streams, () => pipe.loadSlots(async () => {
+    if (stop.aborted) return 'stopped';
     const { stored, reading } = await beginLoad(pipe, load);
     pipe.report.begun(stored, false);
-    return runLoad(pipe, stored, reading);
+    return runLoad({ ...pipe, stop }, stored, reading);
   }))));
 }
 

@@ -8,7 +8,7 @@ import { planTable } from './evolve.ts';
 import { holdRun } from './fence.ts';
 import { ADOPT, STATE_SCHEMA, targetName } from './names.ts';
 import { SqlRun, type RunContext } from './run.ts';
-import { hasState, json, leaseOf, readState, STATE_DDL, text } from './state.ts';
+import { backendsOf, count, hasState, json, leaseOf, readState, STATE_DDL, text } from './state.ts';
 import { transact, Turnstile } from './transact.ts';
 
 
@@ -77,41 +77,50 @@ export class SqlDestination implements Destination {
     try {
       await this.ensureState(control);
       await failpoint('sql.claim');
-      const { runEpoch, state } = await transact(control, () => this.claimIn(control, pipe, owner));
+      // what the run before holds must not block this one, even if it is paused inside a transaction (rule 10)
+      for (const backend of await backendsOf(control, pipe)) await this.database.terminate(control, backend);
+      const token: RunToken = { pipe, runId: owner.runId, runEpoch: await this.raiseEpoch(control, pipe, owner) };
+      await this.takeLease(control, pipe, owner);
+      const state = await this.stateUnder(control, token);
       await failpoint('sql.claimed');
-      return new SqlRun(this.context(control, { pipe, runEpoch, runId: owner.runId }), state, { holdsLease: true });
+      return new SqlRun(this.context(control, token), state, { holdsLease: true });
     } catch (error) {
       await control.close();
       throw error;
     }
   }
 
-  private async claimIn(control: SqlSession, pipe: PipeId, owner: Owner): Promise<{ runEpoch: number; state: JobState }> {
-    const { dialect } = this.database;
+  /** One statement: whoever is paused in the middle of a claim holds nothing (rule 10). */
+  private async raiseEpoch(control: SqlSession, pipe: PipeId, owner: Owner): Promise<number> {
     await control.query(`insert into ${STATE_SCHEMA}.pipes (pipe, run_epoch) values ($1, 0) on conflict (pipe) do nothing`, [pipe]);
-    const [row] = await control.query(`select * from ${STATE_SCHEMA}.pipes where pipe = $1 ${dialect.lock('update')}`, [pipe]);
-    const stored = text(row?.['source_identity']);
-    if (stored !== undefined && stored !== owner.sourceIdentity) {
-      throw this.database.error({
-        what: 'state_lost', message: `"${pipe}" has its positions from source ${stored}, but the source is now ${owner.sourceIdentity}.`,
-        hint: 'If it is a clone or an upgrade of the same data, run `etl state adopt`; otherwise start over with `--full-refresh`.',
-      });
-    }
-    const runEpoch = Number(row?.['run_epoch'] ?? 0) + 1;
-    await control.query(`update ${STATE_SCHEMA}.pipes set run_epoch = $2, run_id = $3, source_identity = $4, owner = $5 where pipe = $1`, [pipe, runEpoch, owner.runId, owner.sourceIdentity, owner.job]);
-    await control.query(`insert into ${STATE_SCHEMA}.leases (pipe, run_id, host, pid, beat, released) values ($1, $2, $3, $4, 1, false)
-      on conflict (pipe) do update set run_id = excluded.run_id, host = excluded.host, pid = excluded.pid, beat = excluded.beat, released = false`, [pipe, owner.runId, owner.host, owner.pid]);
-    return { runEpoch, state: await readState(control, pipe) };
+    const [raised] = await control.query(`update ${STATE_SCHEMA}.pipes set run_epoch = run_epoch + 1, run_id = $2, source_identity = $3, owner = $4
+      where pipe = $1 and (source_identity is null or source_identity = $3) returning run_epoch`, [pipe, owner.runId, owner.sourceIdentity, owner.job]);
+    if (raised) return count(raised['run_epoch']);
+    const [row] = await control.query(`select source_identity from ${STATE_SCHEMA}.pipes where pipe = $1`, [pipe]);
+    throw this.database.error({
+      what: 'state_lost', message: `"${pipe}" has its positions from source ${text(row?.['source_identity']) ?? 'unknown'}, but the source is now ${owner.sourceIdentity}.`,
+      hint: 'If it is a clone or an upgrade of the same data, run `etl state adopt`; otherwise start over with `--full-refresh`.',
+    });
+  }
+
+  /** From here on a successor knows the backend that it has to end. */
+  private async takeLease(control: SqlSession, pipe: PipeId, owner: Owner): Promise<void> {
+    await control.query(`insert into ${STATE_SCHEMA}.leases (pipe, run_id, host, pid, beat, released, backend) values ($1, $2, $3, $4, 1, false, $5)
+      on conflict (pipe) do update set run_id = excluded.run_id, host = excluded.host, pid = excluded.pid, beat = excluded.beat, released = false, backend = excluded.backend`,
+    [pipe, owner.runId, owner.host, owner.pid, control.backend ?? null]);
+  }
+
+  private stateUnder(control: SqlSession, token: RunToken): Promise<JobState> {
+    return transact(control, async () => {
+      await holdRun(this.database, control, token, 'share');
+      return readState(control, token.pipe);
+    });
   }
 
   async attach(token: RunToken): Promise<Run> {
     const control = await this.connect();
     try {
-      const state = await transact(control, async () => {
-        await holdRun(this.database, control, token, 'share');
-        return readState(control, token.pipe);
-      });
-      return new SqlRun(this.context(control, token), state, { holdsLease: false });
+      return new SqlRun(this.context(control, token), await this.stateUnder(control, token), { holdsLease: false });
     } catch (error) {
       await control.close();
       throw error;

@@ -1,7 +1,8 @@
-import type { Load, RunToken } from '#sdk';
-import type { SqlConnection, SqlDatabase, SqlRow } from './dialect.ts';
+import { EtlError, type Load, type RunToken } from '#sdk';
+import type { SqlConnection, SqlDatabase, SqlRow, SqlSession } from './dialect.ts';
 import { STATE_SCHEMA } from './names.ts';
 import { count, text } from './state.ts';
+import { transact } from './transact.ts';
 
 /**
  * The checks of rule 7. Each runs in the transaction that has the effect, and its lock lasts to that transaction's end, so that no newer
@@ -39,4 +40,23 @@ export async function holdSplit(database: SqlDatabase, connection: SqlConnection
   const [row] = await connection.query(`select * from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2 and split = $3 ${database.dialect.lock('update')}`, [token.pipe, at.load, at.split]);
   if (row && count(row['split_epoch']) === at.epoch) return row;
   throw database.error({ what: 'fenced', scope: 'split', message: `Another session (epoch ${text(row?.['split_epoch']) ?? 'none'}) has taken split ${at.split} of load ${at.load} over; this one (epoch ${at.epoch}) ends.` });
+}
+
+/**
+ * A successor ends the connections of who was before it (rule 10), whose error says then only that a connection broke: the fences, asked
+ * on a new one, say why. A commit without an answer stays unknown: looking alone decides nothing (rule 9).
+ */
+export async function explained<T>(database: SqlDatabase, work: () => Promise<T>, fences: (connection: SqlSession) => Promise<unknown>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof EtlError) || error.kind !== 'transient' || error.code.endsWith('-UNKNOWN')) throw error;
+    const connection = await database.connect();
+    try {
+      await transact(connection, () => fences(connection));
+    } finally {
+      await connection.close();
+    }
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import { failpoint, type JobState, type Load, type LoadId, type Positions, type Run, type RunToken, type Session, type Split, type StreamState } from '#sdk';
 import type { SqlDatabase, SqlSession } from './dialect.ts';
-import { findLoad, holdRun } from './fence.ts';
+import { explained, findLoad, holdRun } from './fence.ts';
 import { STATE_SCHEMA } from './names.ts';
 import { publishLoad } from './publish.ts';
 import { openSession } from './session.ts';
@@ -36,16 +36,16 @@ export class SqlRun implements Run {
 
   async renewLease(): Promise<void> {
     const { control, turns, token, database } = this.context;
-    await turns.run(async () => {
+    await this.explained(() => turns.run(async () => {
       const rows = await control.query(`update ${STATE_SCHEMA}.leases set beat = beat + 1 where pipe = $1 and run_id = $2 returning beat`, [token.pipe, token.runId]);
       if (rows.length === 0) throw database.error({ what: 'fenced', scope: 'run', message: `A newer run holds the lease of "${token.pipe}".` });
-    });
+    }));
   }
 
   /** One transaction on the control connection that begins with the run's fence (rule 7) and ends with fresh state. */
   private fenced<T>(work: (control: SqlSession) => Promise<T>): Promise<T> {
     const { control, turns, token, database } = this.context;
-    return turns.run(async () => {
+    return this.explained(() => turns.run(async () => {
       const { result, state } = await transact(control, async () => {
         await holdRun(database, control, token, 'update');
         const done = await work(control);
@@ -53,7 +53,12 @@ export class SqlRun implements Run {
       });
       this.state = state;
       return result;
-    });
+    }));
+  }
+
+  private explained<T>(work: () => Promise<T>): Promise<T> {
+    const { token, database } = this.context;
+    return explained(database, work, (connection) => holdRun(database, connection, token, 'share'));
   }
 
   async begin(load: Load, after: Readonly<Record<string, LoadId | undefined>>): Promise<Load> {

@@ -1,9 +1,9 @@
 import {
-  EtlError, failpoint, type Checkpoint, type CommitReceipt, type Load, type Rejection, type Session, type Split, type Target, type TargetMessage,
+  failpoint, type Checkpoint, type CommitReceipt, type Load, type Rejection, type Session, type Split, type Target, type TargetMessage,
 } from '#sdk';
 import type { Batch, Schema } from '#batch';
-import { qualified, type RowTarget, type SqlSession } from './dialect.ts';
-import { holdLoad, holdRun, holdSplit } from './fence.ts';
+import { qualified, type RowTarget, type SqlRow, type SqlSession } from './dialect.ts';
+import { explained, holdLoad, holdRun, holdSplit } from './fence.ts';
 import { checkIncarnations } from './incarnation.ts';
 import { applySink } from './merge.ts';
 import { STATE_SCHEMA, targetName, UNAVAILABLE_MASK } from './names.ts';
@@ -29,19 +29,11 @@ export async function openSession(context: RunContext, opening: Opening): Promis
   const session = await database.connect();
   try {
     for (const statement of database.dialect.prepareSession) await session.query(statement);
-    const at = [token.pipe, load.id, split.id];
-    const [before] = await session.query(`select backend from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2 and split = $3`, at);
+    const [before] = await session.query(`select backend from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2 and split = $3`, [token.pipe, load.id, split.id]);
     const backend = text(before?.['backend']);
     if (backend !== undefined) await database.terminate(session, backend);
     await failpoint('sql.open');
-    const row = await transact(session, async () => {
-      await holdRun(database, session, token, 'share');
-      await holdLoad(database, session, token, load);
-      const [next] = await session.query(`update ${STATE_SCHEMA}.splits set split_epoch = split_epoch + 1, backend = $4 where pipe = $1 and load = $2 and split = $3 returning *`, [...at, session.backend ?? null]);
-      if (!next) throw database.error({ what: 'fenced', scope: 'load', message: `Load ${load.id} has no split ${split.id}.` });
-      if (!load.staged) await checkIncarnations(context, session, targetsOf(context, load, split));
-      return next;
-    });
+    const row = await context.turns.run(() => transact(context.control, () => raiseEpoch(context, opening, session)));
     const position = text(row['position']);
     const committed = position === undefined ? undefined : { position: JSON.parse(position) as Checkpoint['position'], complete: row['complete'] === true };
     return new SqlSessionWriter(context, opening, { session, epoch: count(row['split_epoch']), committed });
@@ -49,6 +41,18 @@ export async function openSession(context: RunContext, opening: Opening): Promis
     await session.close();
     throw error;
   }
+}
+
+/** On the run's control connection, whose backend a successor knows: this session's own is known from here on (rule 10). */
+async function raiseEpoch(context: RunContext, { load, split }: Opening, session: SqlSession): Promise<SqlRow> {
+  const { database, token, control } = context;
+  await holdRun(database, control, token, 'share');
+  await holdLoad(database, control, token, load);
+  const [row] = await control.query(`update ${STATE_SCHEMA}.splits set split_epoch = split_epoch + 1, backend = $4 where pipe = $1 and load = $2 and split = $3 returning *`,
+    [token.pipe, load.id, split.id, session.backend ?? null]);
+  if (!row) throw database.error({ what: 'fenced', scope: 'load', message: `Load ${load.id} has no split ${split.id}.` });
+  if (!load.staged) await checkIncarnations(context, control, targetsOf(context, load, split));
+  return row;
 }
 
 function targetsOf(context: RunContext, load: Load, split: Split) {
@@ -110,19 +114,8 @@ class SqlSessionWriter implements Session {
       }
   }
 
-  /**
-   * A successor ends this session's connection before it takes over (rule 10), so that its error says only that the connection broke.
-   * The fences say why. A commit without an answer stays unknown: looking alone decides nothing (rule 9).
-   */
-  private async explained<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof EtlError) || error.kind !== 'transient' || error.code.endsWith('-UNKNOWN')) throw error;
-      const { control, turns } = this.context;
-      await turns.run(() => transact(control, () => this.hold(control)));
-      throw error;
-    }
+  private explained<T>(work: () => Promise<T>): Promise<T> {
+    return explained(this.context.database, work, (connection) => this.hold(connection));
   }
 
   private async hold(connection: SqlSession) {

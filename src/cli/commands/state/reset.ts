@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { Flags } from '../../oclif.ts';
+import { resetStreams } from '../../../engine/index.ts';
 import { EtlCommand, type Outcome } from '../../command.ts';
 import { engineContext } from '../../engine.ts';
 import { readJob } from '../../job-input.ts';
@@ -24,7 +25,7 @@ export default class StateReset extends EtlCommand {
       const run = await destination.claim(id, { job: job.name, runId: systemPorts.random.uuidv7(), sourceIdentity, host: hostname(), pid: process.pid });
       try {
         const streams = pickStreams(run.state, flags.stream);
-        await run.reset(streams);
+        await resetStreams(run, streams);
         return streams;
       } finally {
         await run[Symbol.asyncDispose]();
