@@ -32,7 +32,9 @@ export const copyReasons = { nan: 1, range: 2, dimensions: 3, lowerBound: 4 } as
 
 /** Places in a column's descriptor, in 4-byte words. */
 export const copyDescriptor = {
-  words: 16, kind: 0, data: 1, validity: 2, offsets: 3, capacity: 4, nulls: 5, scale: 6, child: 7, items: 8, precision: 9,
+  words: 16, kind: 0, data: 1, validity: 2, offsets: 3, capacity: 4, nulls: 5, scale: 6, child: 7, items: 8,
+  /** 10 to the power of a decimal's precision: 16 bytes. */
+  limit: 10,
 } as const;
 
 /** Places in the state of one COPY, in 4-byte words. */

@@ -45,7 +45,8 @@ class Column {
     words[copyDescriptor.kind] = plan.kind;
     if (plan.type.kind === 'decimal') {
       words[copyDescriptor.scale] = plan.type.scale;
-      words[copyDescriptor.precision] = plan.type.precision;
+      const limit = 10n ** BigInt(plan.type.precision);
+      for (let word = 0; word < 4; word++) words[copyDescriptor.limit + word] = Number(BigInt.asIntN(32, limit >> BigInt(32 * word)));
     }
     if (child) words[copyDescriptor.child] = child.words.byteOffset;
   }
