@@ -14,6 +14,8 @@ const PAGE_ROWS = 20_000;
 const PAGE_BYTES = 240 * 1024;
 /** Rows of a nested column that are taken at a time. */
 const NESTED_ROWS = 1024;
+/** Kept free before a page's values, for its levels: then PLAIN values are compressed where they lie. Enough for a flat column. */
+const HEAD = 8 * 1024;
 
 export interface PageRecord {
   /** From the first data page of its chunk. */
@@ -113,7 +115,8 @@ export class ColumnWriter {
 
   /** Up to which row the page has room. A value larger than a page gets one of its own. */
   private fit(vector: Vector, from: number): number {
-    const to = Math.min(vector.length, from + PAGE_ROWS - this.rows);
+    const untried = this.dictionary && this.indexed ? this.dictionary.untried : Infinity;
+    const to = Math.min(vector.length, from + Math.min(PAGE_ROWS - this.rows, untried));
     const room = PAGE_BYTES - this.valuesEnd;
     if (this.leaf.type.width > 0) return Math.min(to, from + Math.max(0, Math.floor(room / this.leaf.type.width)));
     const end = kernels().pqTextFit(addressOf(vector.offsets), from, to, this.indexed ? 1 << 20 : room);
@@ -143,7 +146,7 @@ export class ColumnWriter {
   /** Fixed values are kept as PLAIN beside their indices: giving the dictionary up costs nothing. */
   private appendFixed(vector: Vector, valid: number, { from, to, present }: { from: number; to: number; present: number }): void {
     const { width, copy, order } = this.leaf.type;
-    const values = this.values.ensure(this.valuesEnd + (to - from) * width, this.valuesEnd) + this.valuesEnd;
+    const values = this.valuesRoom((to - from) * width);
     kernels().pqCopy(copy, vector.data.byteOffset, valid, from, to, values);
     kernels().pqRange(order, values, present, this.page.address);
     this.valuesEnd += present * width;
@@ -163,8 +166,14 @@ export class ColumnWriter {
       this.abandonDictionary(kernels().pqCountPresent(valid, from, next));
     }
     const size = (vector.offsets?.[to] ?? 0) - (vector.offsets?.[next] ?? 0) + (to - next) * 4;
-    const values = this.values.ensure(this.valuesEnd + size, this.valuesEnd) + this.valuesEnd;
+    const values = this.valuesRoom(size);
     this.valuesEnd += kernels().pqTextPlain(data, offsets, valid, next, to, values) - values;
+  }
+
+  /** Where the next `size` bytes of values go. */
+  private valuesRoom(size: number): number {
+    const end = HEAD + this.valuesEnd;
+    return this.values.ensure(end + size, end) + end;
   }
 
   /** The page in the making becomes PLAIN, and so do all after it. `more` indices are written but not yet counted. */
@@ -173,16 +182,14 @@ export class ColumnWriter {
     if (!this.dictionary || this.leaf.type.width > 0) return;
     const count = this.present + more;
     const size = kernels().pqUndictSize(this.indices.address, count, this.dictionary.address);
-    const values = this.values.ensure(size);
-    kernels().pqUndict(this.indices.address, count, this.dictionary.address, values);
+    kernels().pqUndict(this.indices.address, count, this.dictionary.address, this.valuesRoom(size));
     this.valuesEnd = size;
   }
 
   private endPage(): void {
     if (this.rows === 0) return;
-    const { body, compressor } = this.shared;
-    const length = this.encode(body);
-    const packed = compressor.compress(body.address, length);
+    const { address, length } = this.encode();
+    const packed = this.shared.compressor.compress(address, length);
     const encoding = this.indexed ? Encoding.RLE_DICTIONARY : Encoding.PLAIN;
     const header = dataPageHeader({ length, packed: packed.length, values: this.entries, encoding });
     this.pages.push({
@@ -199,22 +206,34 @@ export class ColumnWriter {
     this.present = this.entries = this.rows = this.valuesEnd = 0;
   }
 
-  /** Repetition levels, definition levels, values: a data page of version 1, which every reader knows. Returns its length. */
-  private encode(body: Region): number {
+  /** Repetition levels, definition levels, values: a data page of version 1, which every reader knows. */
+  private encode(): { readonly address: number; readonly length: number } {
+    const { body } = this.shared;
     const { maxRepetition, maxDefinition, type } = this.leaf;
-    const room = (this.entries + 64) * 4 + Math.max(this.valuesEnd, this.present * 4);
-    const start = body.ensure(room);
+    const start = body.ensure((this.entries + 64) * 4 + this.present * 4);
     let at = start;
     if (maxRepetition > 0) at = this.encodeLevels(this.repetitions.address, maxRepetition, at);
     if (maxDefinition > 0) at = this.encodeLevels(this.definitions.address, maxDefinition, at);
     if (this.indexed && this.dictionary) {
       const width = bitsFor(this.dictionary.entries - 1);
       viewBytes(at, 1)[0] = width;
-      return kernels().pqHybrid32(this.indices.address, this.present, width, at + 1) - start;
+      at = kernels().pqHybrid32(this.indices.address, this.present, width, at + 1);
+    } else if (type.physical === Physical.BOOLEAN) at = kernels().pqBits(this.valuesRoom(0) - this.valuesEnd, this.present, at);
+    else return this.withValues(start, at - start);
+    return { address: start, length: at - start };
+  }
+
+  /** The PLAIN values behind the levels, which move: they are few. But for long lists. */
+  private withValues(levels: number, length: number): { readonly address: number; readonly length: number } {
+    const values = this.valuesRoom(0) - this.valuesEnd;
+    const whole = length + this.valuesEnd;
+    if (length <= HEAD) {
+      viewBytes(values - length, length).set(viewBytes(levels, length));
+      return { address: values - length, length: whole };
     }
-    if (type.physical === Physical.BOOLEAN) return kernels().pqBits(this.values.address, this.present, at) - start;
-    viewBytes(at, this.valuesEnd).set(viewBytes(this.values.address, this.valuesEnd));
-    return at + this.valuesEnd - start;
+    const address = this.shared.body.ensure(whole, length);
+    viewBytes(address + length, this.valuesEnd).set(viewBytes(values, this.valuesEnd));
+    return { address, length: whole };
   }
 
   private encodeLevels(levels: number, most: number, at: number): number {

@@ -4,8 +4,10 @@ import { kernels } from '#kernels';
 const SLOTS = 1 << 15;
 const MOST_ENTRIES = SLOTS / 2;
 const MOST_BYTES = 256 * 1024 - 64;
-/** After so many values a dictionary must have paid: fewer entries than half of them. */
-const TRIAL = 2048;
+/** After so many values a dictionary is given up when nearly each of them was a new one. */
+const GLANCE = 2048;
+/** After so many, and from then on, it must have paid: fewer entries than half of them. */
+const TRIAL = 16_000;
 
 /** The distinct values of a column chunk, in a block of the linear memory that the kernels fill. */
 export class Dictionary {
@@ -37,10 +39,16 @@ export class Dictionary {
     return this.word(7);
   }
 
+  /** How many values it may be given before it is asked whether it pays. */
+  get untried(): number {
+    return this.values < GLANCE ? GLANCE - this.values : Infinity;
+  }
+
   /** To be told of every page part; false: it doesn't pay, write PLAIN. */
   pays(more: number): boolean {
     this.values += more;
-    return this.values < TRIAL || this.entries * 2 < this.values;
+    if (this.values < TRIAL) return this.values < GLANCE || this.entries < this.values * 0.95;
+    return this.entries * 2 < this.values;
   }
 
   private word(i: number): number {

@@ -1,0 +1,115 @@
+// Least and greatest values of Parquet's pages. `valid` is 0 when all are present.
+import { present } from "./present";
+
+// Statistics of fixed width lie at `s`: least (16 bytes), greatest (16 bytes), u32 whether there are any, u32 whether a float is NaN.
+function range<T>(p: usize, n: i32, s: usize): void {
+  if (n == 0) return;
+  let lo = load<T>(p), hi = lo;
+  if (load<u32>(s + 32)) { lo = load<T>(s); hi = load<T>(s + 16); }
+  for (let i = 0; i < n; i++) { const v = load<T>(p + <usize>i * sizeof<T>()); lo = v < lo ? v : lo; hi = v > hi ? v : hi; }
+  store<T>(s, lo); store<T>(s + 16, hi); store<u32>(s + 32, 1);
+}
+/** NaN has no order here, but is the greatest to some readers: where one is, there are no bounds. */
+function rangeFloat<T>(p: usize, n: i32, s: usize): void {
+  let any = load<u32>(s + 32), nan = load<u32>(s + 36), lo: T = <T>Infinity, hi: T = <T>-Infinity;
+  if (any) { lo = load<T>(s); hi = load<T>(s + 16); }
+  for (let i = 0; i < n; i++) {
+    const v = load<T>(p + <usize>i * sizeof<T>());
+    any |= <u32>(v == v); nan |= <u32>(v != v); lo = v < lo ? v : lo; hi = v > hi ? v : hi;
+  }
+  store<T>(s, lo); store<T>(s + 16, hi); store<u32>(s + 32, any); store<u32>(s + 36, nan);
+}
+/** 16 bytes, big-endian: signed for decimals, unsigned for uuid. `flip` is the sign bit of the first half or 0. */
+function range16(p: usize, n: i32, s: usize, flip: u64): void {
+  for (let i = 0; i < n; i++) {
+    const q = p + (<usize>i << 4), a = bswap<u64>(load<u64>(q)) ^ flip, b = bswap<u64>(load<u64>(q + 8));
+    const any = load<u32>(s + 32) != 0;
+    const la = bswap<u64>(load<u64>(s)) ^ flip, lb = bswap<u64>(load<u64>(s + 8));
+    if (!any || a < la || (a == la && b < lb)) v128.store(s, v128.load(q));
+    const ha = bswap<u64>(load<u64>(s + 16)) ^ flip, hb = bswap<u64>(load<u64>(s + 24));
+    if (!any || a > ha || (a == ha && b > hb)) v128.store(s + 16, v128.load(q));
+    store<u32>(s + 32, 1);
+  }
+}
+/** Widens the statistics at `s` by n PLAIN values. `order` is Order in column.ts. */
+export function pqRange(order: i32, p: usize, n: i32, s: usize): void {
+  switch (order) {
+    case 0: range<u8>(p, n, s); break;
+    case 1: range<i32>(p, n, s); break;
+    case 2: range<u32>(p, n, s); break;
+    case 3: range<i64>(p, n, s); break;
+    case 4: range<u64>(p, n, s); break;
+    case 5: rangeFloat<f32>(p, n, s); break;
+    case 6: rangeFloat<f64>(p, n, s); break;
+    case 7: range16(p, n, s, 0x8000000000000000); break;
+    default: range16(p, n, s, 0);
+  }
+}
+
+// Statistics of byte strings lie at `s`: u32 any, u32 least length, u32 greatest length, u32 least is cut, u32 greatest is cut,
+// the first KEPT bytes of the least at 32, of the greatest at 128. A cut greatest value has to be raised before it is a bound.
+const KEPT: i32 = 64;
+// @ts-ignore: decorator
+@inline function head(p: usize, len: i32): u64 {
+  const v = bswap<u64>(load<u64>(p));
+  return len >= 8 ? v : len == 0 ? 0 : v & (<u64>-1 << (<u64>(8 - len) << 3));
+}
+function compare(a: usize, an: i32, b: usize, bn: i32): i32 {
+  const n = min(an, bn);
+  let i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const x = load<u64>(a + i), y = load<u64>(b + i);
+    if (x != y) return bswap<u64>(x) < bswap<u64>(y) ? -1 : 1;
+  }
+  for (; i < n; i++) { const x = <i32>load<u8>(a + i), y = <i32>load<u8>(b + i); if (x != y) return x - y; }
+  return an - bn;
+}
+function keep(p: usize, len: i32, s: usize, lenAt: usize, at: usize): void {
+  const n = min(len, KEPT);
+  store<i32>(s + lenAt, n); memory.copy(s + at, p, n);
+}
+/** How many bytes, by eights, the least and the greatest have in common: what lies between them mostly begins with those too. */
+function sharedBytes(s: usize): i32 {
+  const n = min(load<i32>(s, 4), load<i32>(s, 8)) & ~7;
+  let k = 0;
+  while (k < n && load<u64>(s + 32 + k) == load<u64>(s + 128 + k)) k += 8;
+  return k;
+}
+/** Makes p the least or the greatest if it is. */
+function widenText(p: usize, len: i32, s: usize): void {
+  const n = min(len, KEPT), any = load<u32>(s) != 0;
+  if (!any || compare(p, n, s + 32, load<i32>(s, 4)) < 0) { keep(p, len, s, 4, 32); store<u32>(s, <u32>(len > KEPT), 12); }
+  const order = any ? compare(p, n, s + 128, load<i32>(s, 8)) : 1;
+  if (order > 0) { keep(p, len, s, 8, 128); store<u32>(s, <u32>(len > KEPT), 16); }
+  else if (order == 0 && len > KEPT) store<u32>(s, 1, 16);
+  store<u32>(s, 1);
+}
+/**
+ * Widens the statistics at `s` by the present values of rows from..to. Most lie between the bounds or on one of them, which the eight
+ * bytes after those that the bounds share tell.
+ */
+export function pqTextRange(data: usize, offsets: usize, valid: usize, from: i32, to: i32, s: usize): void {
+  let any = load<u32>(s) != 0, skip = 0, least = 0, most = 0, lo: u64 = 0, hi: u64 = 0, stale = any;
+  let a = load<i32>(offsets + (<usize>from << 2));
+  for (let i = from; i < to; i++) {
+    const b = load<i32>(offsets + (<usize>i << 2), 4), len = b - a, p = data + a;
+    a = b;
+    if (!present(valid, i)) continue;
+    if (stale) {
+      skip = sharedBytes(s); least = load<i32>(s, 4); most = load<i32>(s, 8);
+      lo = head(s + 32 + skip, least - skip); hi = head(s + 128 + skip, most - skip);
+      stale = false;
+    }
+    if (any && len >= skip) {
+      let k = 0;
+      while (k < skip && load<u64>(p + k) == load<u64>(s + 32 + k)) k += 8;
+      if (k == skip) {
+        const h = head(p + skip, len - skip);
+        if (h > lo && h < hi) continue;
+        if (len <= skip + 8 && ((h == lo && len == least) || (h == hi && len == most))) continue;
+      }
+    }
+    widenText(p, len, s);
+    any = stale = true;
+  }
+}
