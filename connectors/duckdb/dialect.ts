@@ -121,5 +121,4 @@ export const duckdbDialect: SqlDialect = {
   opType: 'SMALLINT',
   needsUniqueKey: false,
   instantType: INSTANT,
-  prepareSession: [],
 };

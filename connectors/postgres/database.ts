@@ -100,6 +100,7 @@ export class PostgresDatabase implements SqlDatabase {
   private readonly config: ConnectionConfig;
   private readonly directory: string;
   private readonly timeouts: WriterTimeouts;
+  private next: Promise<SqlSession> | undefined;
 
   constructor(config: ConnectionConfig, directory: string, timeouts: WriterTimeouts) {
     this.config = config;
@@ -107,7 +108,18 @@ export class PostgresDatabase implements SqlDatabase {
     this.timeouts = timeouts;
   }
 
+  prepare(): void {
+    this.next ??= this.open();
+    this.next.catch(() => undefined);
+  }
+
   async connect(): Promise<SqlSession> {
+    const { next } = this;
+    this.next = undefined;
+    return (await next?.catch(() => undefined)) ?? this.open();
+  }
+
+  private async open(): Promise<SqlSession> {
     const connection = await connect(this.config, this.directory, {
       statement_timeout: String(this.timeouts.statementMs), idle_in_transaction_session_timeout: String(this.timeouts.idleInTransactionMs), lock_timeout: String(this.timeouts.lockMs),
       synchronous_commit: 'on', client_min_messages: 'warning',
@@ -137,7 +149,11 @@ export class PostgresDatabase implements SqlDatabase {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> { /* every connection is closed by who opened it */ }
+  /** Every other connection is closed by who asked for it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const unused = await this.next?.catch(() => undefined);
+    await unused?.close();
+  }
 }
 
 function text(fault: { readonly message: string; readonly hint?: string }): { message: string; hint?: string } {

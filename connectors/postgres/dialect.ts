@@ -151,5 +151,4 @@ const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 
   rowId: 'ctid',
   nowText: `to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
   nowInstant: 'now()', textType: 'text', ordinalType: 'bigint', opType: 'smallint', needsUniqueKey: true, instantType: 'timestamp with time zone',
-  prepareSession: [],
 };

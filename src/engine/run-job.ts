@@ -93,12 +93,17 @@ async function runClaimed(setting: Setting, source: Connected<Source>, claimed: 
 /** Leases of all pipes in the order of their names, before anything is read; then the claims. */
 async function claimAll(setting: Setting, source: Connected<Source>, claimed: Claimed[], fenced: AbortController): Promise<void> {
   const { job, options, engine, runId } = setting;
-  const sourceIdentity = await greeted(source, () => source.port.identity());
+  // The source is greeted while a destination is looked at: its error ends the look, and is the one that is told.
+  const greeting = new AbortController();
+  const identity = greeted(source, () => source.port.identity());
+  identity.catch((error: unknown) => { greeting.abort(error); });
+  const stop = AbortSignal.any([options.stop, greeting.signal]);
   for (const name of destinationsOf(job)) {
     const destination = await openDestination(job, name, engine);
     const id = pipeId(job, name);
     try {
-      await greeted(destination, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop: options.stop }));
+      await greeted(destination, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop }));
+      const sourceIdentity = await identity;
       const run = await greeted(destination, () => destination.port.claim(id, { job: job.name, runId, sourceIdentity, host: options.host, pid: options.pid }));
       claimed.push({ id, name, destination, run, lease: keepLease(run, engine.ports.clock, (error) => { fenced.abort(error); }) });
     } catch (error) {

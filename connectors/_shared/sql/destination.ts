@@ -25,6 +25,8 @@ export class SqlDestination implements Destination {
   readonly capabilities: Capabilities;
   private readonly options: SqlDestinationOptions;
   private readonly database: SqlDatabase;
+  /** The connection that has seen a lease free: the claim that follows goes on with it. */
+  private free: SqlSession | undefined;
 
   constructor(options: SqlDestinationOptions) {
     this.options = options;
@@ -49,11 +51,19 @@ export class SqlDestination implements Destination {
   }
 
   async lease(pipe: PipeId): Promise<Lease | undefined> {
-    return this.reading(async (connection) => {
-      if (!(await hasState(connection))) return undefined;
-      const [row] = await connection.query(`select * from ${STATE_SCHEMA}.leases where pipe = $1`, [pipe]);
-      return row && leaseOf(row);
-    });
+    const session = await this.database.connect();
+    try {
+      const [row] = (await hasState(session)) ? await session.query(`select * from ${STATE_SCHEMA}.leases where pipe = $1`, [pipe]) : [];
+      const lease = row && leaseOf(row);
+      const before = this.free;
+      this.free = lease && !lease.released ? undefined : session;
+      await before?.close();
+      if (this.free !== session) await session.close();
+      return lease;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
   }
 
   async quarantine(pipe: PipeId, query: { readonly stream?: string; readonly limit: number }): Promise<readonly QuarantinedRow[]> {
@@ -73,7 +83,9 @@ export class SqlDestination implements Destination {
   }
 
   async claim(pipe: PipeId, owner: Owner): Promise<Run> {
-    const control = await this.connect();
+    const control = this.free ?? (await this.database.connect());
+    this.free = undefined;
+    this.database.prepare?.(); // a load will write soon
     try {
       await this.ensureState(control);
       await failpoint('sql.claim');
@@ -118,7 +130,7 @@ export class SqlDestination implements Destination {
   }
 
   async attach(token: RunToken): Promise<Run> {
-    const control = await this.connect();
+    const control = await this.database.connect();
     try {
       return new SqlRun(this.context(control, token), await this.stateUnder(control, token), { holdsLease: false });
     } catch (error) {
@@ -128,7 +140,7 @@ export class SqlDestination implements Destination {
   }
 
   async administer(pipe: PipeId, command: StateCommand): Promise<void> {
-    const control = await this.connect();
+    const control = await this.database.connect();
     try {
       await this.ensureState(control);
       await transact(control, async () => {
@@ -181,12 +193,6 @@ export class SqlDestination implements Destination {
     }
   }
 
-  private async connect(): Promise<SqlSession> {
-    const session = await this.database.connect();
-    for (const statement of this.database.dialect.prepareSession) await session.query(statement);
-    return session;
-  }
-
   private async reading<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
     const session = await this.database.connect();
     try {
@@ -197,6 +203,7 @@ export class SqlDestination implements Destination {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.free?.close();
     await this.database[Symbol.asyncDispose]();
   }
 }

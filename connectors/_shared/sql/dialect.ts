@@ -35,6 +35,8 @@ export interface SqlSession extends SqlConnection {
 export interface SqlDatabase extends AsyncDisposable {
   readonly dialect: SqlDialect;
   connect(): Promise<SqlSession>;
+  /** Begins the connection that the next `connect` gives, so that its round trips overlap with other work. */
+  prepare?(): void;
   /** Ends the backend that a dead session recorded, when it is still that one (rule 10). Best effort: timeouts are the second wall. */
   terminate(control: SqlConnection, backend: string): Promise<void>;
   /** This connector's error for a thing that the protocol found; the codes are the connector's own. */
@@ -175,8 +177,6 @@ export interface SqlDialect {
   readonly needsUniqueKey: boolean;
   /** A type for `valid_from` and `_etl_loaded_at`. */
   readonly instantType: string;
-  /** Must be run on each new connection of a session: timeouts and the like. */
-  readonly prepareSession: readonly string[];
 }
 
 export function qualified(dialect: SqlDialect, name: TableName): string {

@@ -28,7 +28,6 @@ export async function openSession(context: RunContext, opening: Opening): Promis
   const { load, split } = opening;
   const session = await database.connect();
   try {
-    for (const statement of database.dialect.prepareSession) await session.query(statement);
     const [before] = await session.query(`select backend from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2 and split = $3`, [token.pipe, load.id, split.id]);
     const backend = text(before?.['backend']);
     if (backend !== undefined) await database.terminate(session, backend);
