@@ -1,21 +1,25 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Seeded } from '#testing';
-import { EtlError, installFailpoints, type Source, type SourceMessage } from '#sdk';
+import { EtlError, installFailpoints, type Position, type Source, type SourceMessage } from '#sdk';
 
-/**
- * How a run is broken. Each happens at one step, counted from the run's begin over failpoints and messages of the source; with `deep` only
- * the destination's own failpoints count, which lie inside its commits and its publish.
- */
-export type Break = { readonly deep?: true } & (
+/** Where a run is broken: at the nth of some steps, counted from its begin over failpoints, calls and messages of the source. */
+interface At {
+  readonly at: number;
+  /** `any` step, those inside the `destination`, or one failpoint by its name. */
+  readonly of: string;
+}
+
+/** How a run is broken. */
+export type Break =
   | { readonly kind: 'none' }
   /** Something throws there: a lost connection (retried), or what nobody foresaw. */
-  | { readonly kind: 'throw'; readonly at: number; readonly as: 'transient' | 'unforeseen' }
+  | At & { readonly kind: 'throw'; readonly as: 'transient' | 'unforeseen' }
   /** The first signal. */
-  | { readonly kind: 'stop'; readonly at: number }
-  /** The process is paused there; its successor claims and works; then it wakes and goes on. */
-  | { readonly kind: 'zombie'; readonly at: number }
+  | At & { readonly kind: 'stop' }
+  /** Abandoned there: paused, its successor claims and works. It wakes beside it, after it, or when all is done. */
+  | At & { readonly kind: 'zombie'; readonly wakes: 'beside' | 'after' | 'at the end' }
   /** SIGKILL: in a child only. */
-  | { readonly kind: 'kill'; readonly at: number });
+  | At & { readonly kind: 'kill' };
 
 const current = new AsyncLocalStorage<Breaker>();
 
@@ -25,14 +29,15 @@ export class Breaker {
   readonly abort = new AbortController();
   /** Resolves when a zombie is paused. */
   readonly paused: Promise<void>;
-  happened = false;
+  /** The step where it was broken; undefined: it never came there. */
+  where: string | undefined;
   private steps = 0;
   private reachedPause: () => void = () => undefined;
   private wake: () => void = () => undefined;
   private readonly awake: Promise<void>;
-  where = '';
 
-  constructor(private readonly plan: Break) {
+  /** `dying` is the last word of a process that is killed. */
+  constructor(private readonly plan: Break, private readonly dying: (where: string) => void = () => undefined) {
     this.paused = new Promise((resolve) => { this.reachedPause = resolve; });
     this.awake = new Promise((resolve) => { this.wake = resolve; });
   }
@@ -46,14 +51,9 @@ export class Breaker {
     this.wake();
   }
 
-  get count(): number {
-    return this.steps;
-  }
-
   async step(name: string): Promise<void> {
     const { plan } = this;
-    if (plan.kind === 'none' || this.happened || (plan.deep && name.startsWith('source.')) || ++this.steps < plan.at) return;
-    this.happened = true;
+    if (plan.kind === 'none' || this.where !== undefined || !counts(plan.of, name) || ++this.steps < plan.at) return;
     this.where = name;
     switch (plan.kind) {
       case 'throw': throw plan.as === 'transient'
@@ -63,17 +63,33 @@ export class Breaker {
         this.reachedPause();
         await this.awake;
         return;
-      case 'kill': process.kill(process.pid, 'SIGKILL');
+      case 'kill':
+        this.dying(name);
+        process.kill(process.pid, 'SIGKILL');
     }
   }
+}
+
+function counts(of: string, name: string): boolean {
+  return of === 'any' || of === name || (of === 'destination' && !name.startsWith('source.'));
 }
 
 export function installBreakers(): void {
   installFailpoints((name) => current.getStore()?.step(name));
 }
 
-/** The source with a step before each message and around each call. */
-export function breakingSource(source: Source, breaker: Breaker, saved: () => void): Source {
+/** An endless split is stopped after so many checkpoints with nothing new. */
+const IDLE_CHECKPOINTS = 8;
+
+interface SourceHooks {
+  /** After each call that may change what outlives the process. */
+  saved(): void;
+  /** An endless split has nothing left at this position. */
+  idleAt(position: Position): boolean;
+}
+
+/** The source with a step before each message and around each call. An endless one is stopped when it is idle. */
+export function breakingSource(source: Source, breaker: Breaker, { saved, idleAt }: SourceHooks): Source {
   const step = async <T>(name: string, call: () => Promise<T>): Promise<T> => {
     await breaker.step(`source.${name}`);
     const answer = await call();
@@ -81,7 +97,9 @@ export function breakingSource(source: Source, breaker: Breaker, saved: () => vo
     return answer;
   };
   async function* read(messages: AsyncIterable<SourceMessage>): AsyncGenerator<SourceMessage> {
+    let idle = 0;
     for await (const message of messages) {
+      if (message.type === 'checkpoint' && idleAt(message.position) && ++idle >= IDLE_CHECKPOINTS) breaker.stop.abort(new Error('idle'));
       try {
         await breaker.step(`source.${message.type}`);
       } catch (error) {
@@ -104,12 +122,22 @@ export function breakingSource(source: Source, breaker: Breaker, saved: () => vo
   };
 }
 
-/** A break drawn from a seed. Most steps of a scripted run lie below 200. */
-export function drawBreak(draw: Seeded, kinds: readonly Break['kind'][]): Break {
+/** A break drawn from a seed: most often at a failpoint, by its name. Most steps of a scripted run lie below 200. */
+export function drawBreak(draw: Seeded, kinds: readonly Break['kind'][], failpoints: readonly string[]): Break {
   const kind = draw.any(kinds) ?? 'none';
   if (kind === 'none') return { kind };
-  const deep = draw.chance(0.5);
-  const at = 1 + draw.below(draw.chance(0.5) ? 25 : deep ? 80 : 220);
-  const place = { at, ...(deep && { deep: true as const }) };
-  return kind === 'throw' ? { kind, ...place, as: draw.chance(0.5) ? 'transient' : 'unforeseen' } : { kind, ...place };
+  const place = drawPlace(draw, failpoints);
+  switch (kind) {
+    case 'throw': return { kind, ...place, as: draw.chance(0.5) ? 'transient' : 'unforeseen' };
+    case 'zombie': return { kind, ...place, wakes: draw.pick(['beside', 'after', 'at the end']) };
+    case 'stop': case 'kill': return { kind, ...place };
+  }
+}
+
+function drawPlace(draw: Seeded, failpoints: readonly string[]): At {
+  const dice = draw.next();
+  const named = dice < 0.5 ? draw.any(failpoints) : undefined;
+  if (named !== undefined) return { of: named, at: 1 + draw.below(draw.chance(0.7) ? 2 : 6) };
+  if (dice < 0.75) return { of: 'destination', at: 1 + draw.below(draw.chance(0.5) ? 25 : 60) };
+  return { of: 'any', at: 1 + draw.below(draw.chance(0.5) ? 25 : 120) };
 }

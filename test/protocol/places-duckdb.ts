@@ -1,9 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DuckdbFile } from '../../connectors/duckdb/connection.ts';
+import { DuckdbFile, type DuckdbSession } from '../../connectors/duckdb/connection.ts';
 import { createDestination, duckdbCapabilities } from '../../connectors/duckdb/destination.ts';
+import type { Target } from '#sdk';
 import type { TableRow } from '#testing';
-import { contextFor, type PlaceKind } from './places.ts';
+import { contextFor, failpointsOf, type PlaceKind } from './places.ts';
 
 /** One file, which one process holds at a time. */
 export function duckdbKind(): PlaceKind {
@@ -16,7 +17,8 @@ export function duckdbKind(): PlaceKind {
         capabilities: duckdbCapabilities(),
         ordered: true,
         open: () => createDestination({ path, memory_limit: '256MB', threads: 1 }, contextFor(at, ++seed)),
-        readTable: (target) => readTable(path, target.table),
+        readTables: (targets) => readTables(path, targets),
+        failpoints: failpointsOf('duckdb', 'sql'),
         deliverLate: () => undefined,
         remove: () => {
           rmSync(at, { recursive: true, force: true });
@@ -27,17 +29,23 @@ export function duckdbKind(): PlaceKind {
   };
 }
 
-async function readTable(path: string, table: string): Promise<readonly TableRow[]> {
+async function readTables(path: string, targets: readonly Target[]): Promise<readonly (readonly TableRow[])[]> {
   const file = new DuckdbFile({ path, settings: {} });
   try {
     const session = await file.connect();
-    const columns = await session.query(`select column_name as name, data_type as type from duckdb_columns() where table_name = '${table}' and schema_name = 'main' order by column_index`);
-    if (columns.length === 0) return [];
-    const texts = columns.map((column) => canonical(String(column['name']), String(column['type'])));
-    return (await session.query(`select ${texts.join(', ')} from "${table}" order by rowid`)) as unknown as TableRow[];
+    const tables: TableRow[][] = [];
+    for (const target of targets) tables.push(await readTable(session, target.table));
+    return tables;
   } finally {
     await file[Symbol.asyncDispose]();
   }
+}
+
+async function readTable(session: DuckdbSession, table: string): Promise<TableRow[]> {
+  const columns = await session.query(`select column_name as name, data_type as type from duckdb_columns() where table_name = '${table}' and schema_name = 'main' order by column_index`);
+  if (columns.length === 0) return [];
+  const texts = columns.map((column) => canonical(String(column['name']), String(column['type'])));
+  return (await session.query(`select ${texts.join(', ')} from "${table}" order by rowid`)) as unknown as TableRow[];
 }
 
 function canonical(name: string, type: string): string {

@@ -5,7 +5,7 @@ import { createFileDestination } from '../../connectors/file/destination.ts';
 import { tableOf } from '../../connectors/file/layout.ts';
 import type { TableRow } from '#testing';
 import { readTable, visibleFiles } from '../helpers/read-table.ts';
-import { contextFor, type PlaceKind } from './places.ts';
+import { contextFor, failpointsOf, type PlaceKind } from './places.ts';
 
 /** A folder on disk. */
 export function fileKind(format: 'jsonl' | 'parquet'): PlaceKind {
@@ -20,10 +20,11 @@ export function fileKind(format: 'jsonl' | 'parquet'): PlaceKind {
         settlesAtClaim: true,
         ordered: true,
         open: () => Promise.resolve(createFileDestination({ path: root }, contextFor(at, ++seed))),
-        readTable: async (target) => {
+        failpoints: failpointsOf('file', 'log'),
+        readTables: (targets) => Promise.all(targets.map((target) => {
           const folder = join(root, tableOf(target));
           return format === 'jsonl' ? readLines(folder) : readTable(folder);
-        },
+        })),
         deliverLate: () => undefined,
         remove: () => {
           rmSync(at, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import { quoteName } from '../../connectors/postgres/quoting.ts';
 import type { Target } from '#sdk';
 import type { TableRow } from '#testing';
 import { startPostgres, type PostgresServer } from '../services/postgres.ts';
-import { contextFor, type PlaceKind } from './places.ts';
+import { contextFor, failpointsOf, type PlaceKind } from './places.ts';
 
 /** One server of our own, a database for each round. A child finds its URL in the round's folder. */
 export function postgresKind(): PlaceKind {
@@ -30,7 +30,8 @@ export function postgresKind(): PlaceKind {
         capabilities: destination.capabilities(destinationConfig.parse({ url })),
         ordered: true,
         open: () => destination.create(destinationConfig.parse({ url }), contextFor(at, ++seed)),
-        readTable: (target) => readTable(url, target),
+        failpoints: failpointsOf('postgres', 'sql'),
+        readTables: (targets) => readTables(url, targets),
         deliverLate: () => undefined,
         remove: async () => {
           rmSync(at, { recursive: true, force: true });
@@ -42,18 +43,24 @@ export function postgresKind(): PlaceKind {
   };
 }
 
-async function readTable(url: string, target: Target): Promise<readonly TableRow[]> {
+async function readTables(url: string, targets: readonly Target[]): Promise<readonly (readonly TableRow[])[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    const table = quoteName(target.schema ?? 'public', target.table);
-    const columns = (await client.query<{ name: string; type: string }>('select attname as name, atttypid::regtype::text as type from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped', [table])).rows;
-    if (columns.length === 0) return [];
-    const texts = columns.map(({ name, type }) => `${canonical(quoteName(name), type)} as ${quoteName(name)}`);
-    return (await client.query<Record<string, string | null>>(`select ${texts.join(', ')} from ${table} order by ctid`)).rows;
+    const tables: TableRow[][] = [];
+    for (const target of targets) tables.push(await readTable(client, target));
+    return tables;
   } finally {
     await client.end();
   }
+}
+
+async function readTable(client: pg.Client, target: Target): Promise<TableRow[]> {
+  const table = quoteName(target.schema ?? 'public', target.table);
+  const columns = (await client.query<{ name: string; type: string }>('select attname as name, atttypid::regtype::text as type from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped', [table])).rows;
+  if (columns.length === 0) return [];
+  const texts = columns.map(({ name, type }) => `${canonical(quoteName(name), type)} as ${quoteName(name)}`);
+  return (await client.query<Record<string, string | null>>(`select ${texts.join(', ')} from ${table} order by ctid`)).rows;
 }
 
 function canonical(name: string, type: string): string {

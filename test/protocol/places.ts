@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync, existsSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { emptyStore, memoryDestination, memoryTable, TestNetwork, testPorts, type MemoryStore, type NetworkFault, type Seeded, type TableRow } from '#testing';
-import type { Capabilities, ConnectorContext, Destination, JsonObject, Target } from '#sdk';
+import { MemoryServer } from '../../src/sdk/testing/memory-server.ts';
+import type { Capabilities, ConnectorContext, Destination, JobState, JsonObject, PipeId, Target } from '#sdk';
 
 /** A destination that lies somewhere: processes come and go, it stays. */
 export interface Place {
@@ -11,11 +12,16 @@ export interface Place {
   readonly target?: { readonly schema?: string; readonly options?: JsonObject };
   /** What a dead run had decided shows only after the next claim (rules 13 and 26). */
   readonly settlesAtClaim?: boolean;
-  /** `readTable` shows an append log in its order. */
+  /** Its steps that are named (docs/testing.md). */
+  readonly failpoints: readonly string[];
+  /** `readTables` shows an append log in its order. */
   readonly ordered: boolean;
   /** A process opens it. `faults` draws what the wire does, where that can be simulated. */
   open(faults?: Seeded): Promise<Destination>;
-  readTable(target: Target): Promise<readonly TableRow[]>;
+  /** What readers see now, table by table. */
+  readTables(targets: readonly Target[]): Promise<readonly (readonly TableRow[])[]>;
+  /** State and tables of one instant, where that can be had between two steps of this process. */
+  now?(pipe: PipeId): { readonly state: JobState; table(target: Target): readonly TableRow[] };
   /** What was overtaken arrives. */
   deliverLate(): void;
   remove(): Promise<void>;
@@ -42,9 +48,17 @@ export function temporaryFolder(): string {
   return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'etl-round-'));
 }
 
+/** The failpoints of these rooms, as docs/testing.md lists them (a test holds the list to the code). */
+export function failpointsOf(...rooms: readonly string[]): string[] {
+  const text = readFileSync(new URL('../../docs/testing.md', import.meta.url), 'utf8');
+  return [...text.matchAll(/^- `([^`]+)`$/gm)].map((match) => match[1] ?? '').filter((name) => rooms.includes(name.split('.')[0] ?? ''));
+}
+
 export function contextFor(directory: string, seed: number): ConnectorContext {
   return { ports: testPorts(seed, { eager: true }), directory, maxBufferedBytes: 1 << 24, note: () => undefined };
 }
+
+const MEMORY_CALLS = ['claim', 'begin', 'open', 'schema', 'stage', 'commit', 'publish', 'reset'];
 
 /** The store lies in one file, written whole and renamed at each step of the server, so that a killed child leaves it as it was. */
 function memoryPlace(at: string): Promise<Place> {
@@ -66,10 +80,12 @@ function memoryPlace(at: string): Promise<Place> {
       networks.push(network);
       return Promise.resolve(memoryDestination({ store, network, saved }));
     },
-    readTable: (target: Target) => {
+    failpoints: MEMORY_CALLS.flatMap((call) => [`memory.${call}.sending`, `memory.${call}.sent`]),
+    readTables: (targets: readonly Target[]) => {
       reload();
-      return Promise.resolve(memoryTable(store, target.table));
+      return Promise.resolve(targets.map((target) => memoryTable(store, target.table)));
     },
+    now: (pipe: PipeId) => ({ state: new MemoryServer(store).state(pipe), table: (target: Target) => memoryTable(store, target.table) }),
     deliverLate: () => { for (const network of networks) network.deliverLate(); },
     remove: () => {
       rmSync(at, { recursive: true, force: true });

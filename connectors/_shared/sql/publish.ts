@@ -3,18 +3,19 @@ import { keysEqual, qualified, type SqlSession, type TableName } from './dialect
 import { keyIsNullable, ownColumns, uniqueKey } from './evolve.ts';
 import { findLoad, type HeldLoad } from './fence.ts';
 import { checkIncarnations, own, storeIncarnation, storedIncarnations } from './incarnation.ts';
-import { DELETED, STATE_SCHEMA, tableKey, targetName, withMark } from './names.ts';
+import { DELETED, STATE_SCHEMA, tableKey, targetName, VALID_FROM, withMark } from './names.ts';
 import type { RunContext } from './run.ts';
 import { mergeVersions } from './scd2.ts';
 import { closeLoads, forgetStage, stagesOf, type Stage } from './stages.ts';
 import { text } from './state.ts';
 
-/** The stage becomes the table: keyed, marked, renamed, all in this transaction. */
-async function flip(context: RunContext, control: SqlSession, stage: Stage): Promise<void> {
+/** The stage becomes the table: keyed, dated, marked, renamed, all in this transaction. */
+async function flip(context: RunContext, control: SqlSession, load: Load, stage: Stage): Promise<void> {
   const { dialect } = context.database;
   const name = targetName(dialect, stage.target);
   const key = uniqueKey(stage.target);
   if (key.length > 0) await addKey(context, control, stage, key);
+  if (stage.target.write === 'scd2') await dateVersions(context, control, load, stage);
   await own(context, control, stage.target, name);
   const old = await dialect.readTable(control, name);
   const incarnation = context.uuid();
@@ -29,7 +30,6 @@ async function flip(context: RunContext, control: SqlSession, stage: Stage): Pro
 async function addKey(context: RunContext, control: SqlSession, stage: Stage, key: readonly string[]): Promise<void> {
   const { dialect } = context.database;
   const nullable = keyIsNullable(stage.schema, key);
-  const table = qualified(dialect, stage.name);
   const keyed = () => dialect.addKey(stage.name, key, nullable);
   try {
     await dialect.savepoint(control, async () => { for (const statement of keyed()) await control.query(statement); });
@@ -37,10 +37,26 @@ async function addKey(context: RunContext, control: SqlSession, stage: Stage, ke
   } catch (error) {
     if (!dialect.isDuplicate(error)) throw error;
   }
+  await keepLast(context, control, stage, key);
+  for (const statement of keyed()) await control.query(statement);
+}
+
+async function keepLast(context: RunContext, control: SqlSession, stage: Stage, key: readonly string[]): Promise<void> {
+  const { dialect } = context.database;
+  const table = qualified(dialect, stage.name);
   const columns = key.map((column) => dialect.quote(column)).join(', ');
   await control.query(`delete from ${table} as t using (select ${columns}, max(${dialect.rowId}) as last_row from ${table} group by ${columns} having count(*) > 1) as d
-    where ${keysEqual(dialect, key, ['t', 'd'], nullable)} and t.${dialect.rowId} <> d.last_row`);
-  for (const statement of keyed()) await control.query(statement);
+    where ${keysEqual(dialect, key, ['t', 'd'], keyIsNullable(stage.schema, key))} and t.${dialect.rowId} <> d.last_row`);
+}
+
+/** A table of versions that begins anew: each row is its key's first one (rule 14). */
+async function dateVersions(context: RunContext, control: SqlSession, load: Load, stage: Stage): Promise<void> {
+  const { dialect } = context.database;
+  const { key, validFrom } = stage.target;
+  await keepLast(context, control, stage, key);
+  const start = `cast(${dialect.literal(load.startedAt)} as ${dialect.instantType})`;
+  const at = validFrom === undefined ? start : `coalesce(cast(${dialect.quote(validFrom)} as ${dialect.instantType}), ${start})`;
+  await control.query(`update ${qualified(dialect, stage.name)} set ${dialect.quote(VALID_FROM)} = ${at}`);
 }
 
 /** The load's rows join the table that stays. */
@@ -76,7 +92,7 @@ async function publishStage(context: RunContext, control: SqlSession, load: Load
   const known = stored[tableKey(name)] !== undefined;
   const replaces = load.rebuild || stage.target.write === 'replace';
   const exists = known || (await context.database.dialect.readTable(control, name)) !== undefined;
-  if (replaces || (!exists && stage.target.write !== 'scd2')) return flip(context, control, stage);
+  if (replaces || (!exists && stage.target.write !== 'scd2')) return flip(context, control, load, stage);
   await checkIncarnations(context, control, [{ stream: stage.stream, name }]);
   return blend(context, control, load, stage);
 }

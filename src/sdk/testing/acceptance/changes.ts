@@ -151,6 +151,23 @@ const closes: RuleTest = {
   },
 };
 
+const beginsAnew: RuleTest = {
+  name: 'rules 8 and 14: a table of scd2 that begins anew holds one version a key, each with its time',
+  needs: ['scd2'],
+  async run(bench) {
+    const run = await bench.claim();
+    const dated = (change: ChangeRow, second: number): ChangeRow => ({ ...change, values: { ...change.values, at: T(second) } });
+    const columns = ['id', 'v', 't', '_etl_valid_from', '_etl_valid_to'];
+    const first = (id: number, v: string, second: number): TableRow => ({ ...text(id, v), _etl_valid_from: T(second), _etl_valid_to: null });
+    const wish = { write: 'scd2' as const, staged: true, more: { validFrom: 'at' } };
+    await bench.deliver(run, wish, [dated(row(1, 'a'), 1)]);
+    await bench.deliver(run, wish, [dated(row(1, 'b'), 2)]);
+    await run.reset([bench.stream()]);
+    await bench.deliver(run, { ...wish, rebuild: true }, [dated(row(1, 'b'), 2), dated(row(2, 'c'), 3)]);
+    await bench.holds([first(1, 'b', 2), first(2, 'c', 3)], { columns });
+  },
+};
+
 const rebuild: RuleTest = {
   name: 'rules 16 and 17: a rebuilt shadow replaces its table in the very commit; the same generation goes on',
   needs: ['rebuild of merge'],
@@ -200,4 +217,4 @@ const otherGeneration: RuleTest = {
 };
 
 /** What a commit of changes makes of a table (rules 14 to 17, section 5). */
-export const changes: readonly RuleTest[] = [...folds, whole, soft, policy, appended, versions, closes, rebuild, otherGeneration];
+export const changes: readonly RuleTest[] = [...folds, whole, soft, policy, appended, versions, closes, beginsAnew, rebuild, otherGeneration];
