@@ -1,73 +1,18 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { canonicalText, memoryInUse } from '#batch';
-import type { JobState, JsonObject, Load, Position, Rejection, Selection, Source } from '#sdk';
+import { memoryInUse } from '#batch';
+import type { JsonObject, Selection } from '#sdk';
 import { startPostgres, type PostgresServer } from '../../test/services/postgres.ts';
-import connector from './index.ts';
+import { incremental, plan, readSplits, selection, SourceWorld, stateOf, token } from './source-world.ts';
 
 let server: PostgresServer;
+let world: SourceWorld;
+const open: SourceWorld['open'] = (...given) => world.open(...given);
+const pass: SourceWorld['pass'] = (...given) => world.pass(...given);
 beforeAll(async () => {
-  server = await startPostgres({ settings: { max_prepared_transactions: '4' } });
+  server = await startPostgres();
+  world = new SourceWorld(server.url);
 });
 afterAll(async () => server.stop());
-
-const notes: string[] = [];
-async function open(config: Record<string, unknown> = {}): Promise<Source> {
-  const role = connector.source;
-  if (!role) throw new TypeError('no source');
-  return role.create(role.config.parse({ url: server.url, ...config }), {
-    directory: '/', maxBufferedBytes: 64e6, note: (_level, message) => notes.push(message),
-    ports: {
-      clock: { now: () => Date.now(), monotonic: () => performance.now(), sleep: (ms) => new Promise((resolve) => { setTimeout(resolve, ms); }) },
-      random: { next: () => 0.5, bytes: (length) => new Uint8Array(length), uuidv7: () => '0' },
-    },
-  });
-}
-
-function selection(stream: string, more: Partial<Selection> = {}): Selection {
-  return { stream, sync: 'full', write: 'replace', key: [], immutableKey: false, asText: [], masked: [], fullRefresh: false, ...more };
-}
-
-const token = { pipe: 'p', runEpoch: 1, runId: 'r' };
-function stateOf(stream?: string, position?: Position): JobState {
-  return { runEpoch: 1, loads: [], streams: stream === undefined ? {} : { [stream]: { rebuild: false, incarnations: {}, ...(position ? { position } : {}) } } };
-}
-
-interface Outcome {
-  readonly load: Load;
-  readonly rows: readonly (readonly (string | null)[])[];
-  readonly rejected: readonly Rejection[];
-  readonly checkpoints: readonly { position: Position; last?: true; rowsBefore: number }[];
-}
-
-async function readSplits(source: Source, load: Load, reading: JsonObject, options: { from?: Position; stopAfter?: number } = {}): Promise<Outcome> {
-  const rows: (string | null)[][] = [];
-  const rejected: Rejection[] = [];
-  const checkpoints: { position: Position; last?: true; rowsBefore: number }[] = [];
-  for (const split of load.splits) {
-    for await (const message of source.read(reading, split, options.from, new AbortController().signal)) {
-      if (message.type === 'batch') {
-        for (let i = 0; i < message.batch.length; i++) rows.push(message.batch.columns.map((column) => canonicalText(column, i)));
-        message.batch.release();
-      } else if (message.type === 'rejected') rejected.push(...message.rejections);
-      else if (message.type === 'checkpoint') checkpoints.push({ position: message.position, ...(message.last ? { last: true } : {}), rowsBefore: rows.length });
-      if (options.stopAfter !== undefined && checkpoints.length >= options.stopAfter) break;
-    }
-  }
-  return { load, rows, rejected, checkpoints };
-}
-
-async function plan(source: Source, wanted: Selection, state: JobState, maxSplits = 1): Promise<{ load: Load; reading: JsonObject }> {
-  let id = 0;
-  const [load] = await source.plan([wanted], state, { maxSplits, nextLoadId: () => `load-${id++}` });
-  if (!load) throw new TypeError('no load');
-  return source.begin(load, token);
-}
-
-async function pass(wanted: Selection, position?: Position): Promise<Outcome> {
-  await using source = await open();
-  const { load, reading } = await plan(source, wanted, stateOf(wanted.stream, position));
-  return await readSplits(source, load, reading);
-}
 
 const TYPES = `create type mood as enum ('sad', 'ok');
 create domain positive as int check (value > 0);
@@ -148,71 +93,8 @@ test('hostile names, views, queries, excluded and chosen columns', async () => {
   expect(streams.find((each) => each.name === 'public.types')?.schema.key).toEqual(['id']);
 });
 
-const incremental = (stream: string, column: string, more: Partial<Selection> = {}): Selection =>
-  selection(stream, { sync: 'incremental', write: 'append', cursor: { column }, ...more });
-
-test('guarantee 1: a late commit below the watermark comes with the next pass, once', async () => {
-  await server.query(`create table late (id int generated always as identity primary key, at timestamptz not null default now(), t text)`);
-  await server.query(`insert into late (t) values ('first')`);
-  const { default: pg } = await import('pg');
-  const writer = new pg.Client({ connectionString: server.url });
-  await writer.connect();
-  await writer.query('begin');
-  await writer.query(`insert into late (t) values ('late')`);
-  await server.query(`insert into late (t) values ('second')`);
-  const one = await pass(incremental('public.late', 'at'));
-  await writer.query('commit');
-  await writer.end();
-  const two = await pass(incremental('public.late', 'at'), one.load.positions['public.late']);
-  expect(one.rows.map((row) => row[2])).toEqual(['first']);
-  expect(new Set(two.rows.map((row) => row[2]))).toEqual(new Set(['late', 'second']));
-  expect(two.rows.length).toBe(2);
-  const three = await pass(incremental('public.late', 'at'), two.load.positions['public.late']);
-  expect(three.rows).toEqual([]);
-  expect(three.checkpoints).toMatchObject([{ last: true }]);
-  expect(three.load.positions).toEqual(two.load.positions);
-});
-
-test('guarantee 2: an integer cursor waits for the transactions that were open, and names the one that stays', async () => {
-  await server.query('create table counted (id int primary key, t text)');
-  await server.query(`insert into counted values (2, 'two')`);
-  const { default: pg } = await import('pg');
-  const writer = new pg.Client({ connectionString: server.url, application_name: 'slow writer' });
-  await writer.connect();
-  await writer.query('begin');
-  await writer.query(`insert into counted values (1, 'one')`);
-  const wanted = incremental('public.counted', 'id');
-  await expect(pass({ ...wanted, cursor: { column: 'id', maxWaitMs: 50 } })).rejects.toMatchObject({ code: 'ETL-PG-035', message: expect.stringContaining('slow writer') as string });
-  const running = pass(wanted);
-  await new Promise((resolve) => { setTimeout(resolve, 100); });
-  await writer.query('commit');
-  await writer.end();
-  const one = await running;
-  expect(one.rows.map((row) => Number(row[0])).sort((a, b) => a - b)).toEqual([1, 2]);
-  await server.query(`insert into counted values (3, 'three')`);
-  expect((await pass(wanted, one.load.positions['public.counted'])).rows).toEqual([['3', 'three']]);
-});
-
-test('guarantee 1: a snapshot of the same run does not hide a transaction that began after it', async () => {
-  await server.query('create table beside (id int primary key, at timestamptz not null default now())');
-  await using source = await open();
-  await plan(source, selection('public.odd'), stateOf());
-  const { default: pg } = await import('pg');
-  const writer = new pg.Client({ connectionString: server.url });
-  await writer.connect();
-  await writer.query('begin');
-  await writer.query('insert into beside values (1)');
-  await server.query('insert into beside values (2)');
-  const { load, reading } = await plan(source, incremental('public.beside', 'at'), stateOf('public.beside'));
-  await writer.query('commit');
-  await writer.end();
-  const one = await readSplits(source, load, reading);
-  await source[Symbol.asyncDispose]();
-  const two = await pass(incremental('public.beside', 'at'), load.positions['public.beside']);
-  expect([...one.rows, ...two.rows].map((row) => Number(row[0])).sort((a, b) => a - b)).toEqual([1, 2]);
-});
-
 test('what a role lacks, and what it has too much of, is named', async () => {
+  await server.query('create table beside (id int primary key, at timestamptz not null default now()); create table late (id int)');
   await server.query(`create role reader login password 'secret'`);
   await server.query('grant select, delete on beside to reader');
   await using source = await open({ url: server.url.replace('postgres:secret', 'reader:secret') });
@@ -220,55 +102,6 @@ test('what a role lacks, and what it has too much of, is named', async () => {
   const levels = items.map((item) => `${item.what}: ${item.level}`);
   expect(levels).toEqual(expect.arrayContaining(['connection: ok', 'clock: ok', 'open transactions: warning', 'public.beside: warning', 'public.late: error']));
   expect(items.find((item) => item.level === 'error')?.hint).toBe('GRANT SELECT ON "public"."late" TO "reader"');
-});
-
-test('guarantees 3, 4 and rule 12: a pass goes on inside a table at a tie, and loses and repeats nothing', async () => {
-  await server.query(`create table tied as select i as id, timestamptz '2024-01-01' + (i / 20000) * interval '1.000001 s' as at from generate_series(1, 50000) i`);
-  await server.query('alter table tied add primary key (id)');
-  await server.query('create index on tied (at)');
-  await using source = await open();
-  const { load, reading } = await plan(source, incremental('public.tied', 'at', { write: 'merge' }), stateOf('public.tied'));
-  const first = await readSplits(source, load, reading, { stopAfter: 1 });
-  const [checkpoint] = first.checkpoints;
-  expect(checkpoint?.last).toBeUndefined();
-  await using other = await open();
-  const again = await other.resume(load, token);
-  if (again === 'lost' || !checkpoint) throw new TypeError('lost');
-  const rest = await readSplits(other, load, again, { from: checkpoint.position });
-  expect(first.rows.length + rest.rows.length).toBe(50_000);
-  expect(new Set([...first.rows, ...rest.rows].map((row) => row[0])).size).toBe(50_000);
-});
-
-test('guarantee 7: rows without a cursor fail, are reported or are read again', async () => {
-  await server.query('create table holes (id int primary key, at timestamptz)');
-  await server.query(`insert into holes values (1, null), (2, now())`);
-  await expect(pass(incremental('public.holes', 'at'))).rejects.toMatchObject({ code: 'ETL-PG-031', message: expect.stringContaining('1 rows') as string });
-  const skipped = await pass(incremental('public.holes', 'at', { cursor: { column: 'at', nulls: 'skip_reported' } }));
-  expect(skipped.rows.map((row) => row[0])).toEqual(['2']);
-  const reload = incremental('public.holes', 'at', { write: 'merge', cursor: { column: 'at', nulls: 'reload' } });
-  expect((await pass(reload)).rows.map((row) => row[0])).toEqual(['1', '2']);
-  await expect(pass({ ...reload, write: 'append' })).rejects.toMatchObject({ code: 'ETL-PG-034' });
-});
-
-test('guarantee 13: a cursor that went backwards or changed its type stops with both values', async () => {
-  await server.query('create table back (id int primary key, at timestamptz not null)');
-  await server.query(`insert into back values (5, now())`);
-  const ahead = { v: 1, mode: 'incremental', column: 'at', type: 'timestamptz', upTo: '2999-01-01 00:00:00+00' };
-  await expect(pass(incremental('public.back', 'at'), ahead)).rejects.toMatchObject({ code: 'ETL-PG-032', message: expect.stringContaining('2999-01-01') as string });
-  await expect(pass(incremental('public.back', 'id'), ahead)).rejects.toMatchObject({ code: 'ETL-PG-033' });
-  await expect(pass(incremental('public.back', 'id'), { v: 1, mode: 'incremental', column: 'id', type: 'int4', upTo: '9' })).rejects.toMatchObject({ code: 'ETL-PG-032', message: expect.stringMatching(/9.*5/) as string });
-  await expect(pass(incremental('public.types', 'jb'))).rejects.toMatchObject({ code: 'ETL-PG-030' });
-});
-
-test('start, lookback and range', async () => {
-  await server.query(`create table days as select i as id, timestamptz '2024-01-01' + i * interval '1 day' as at from generate_series(0, 9) i`);
-  const ids = (outcome: Outcome): string => outcome.rows.map((row) => row[0]).join();
-  expect(ids(await pass(incremental('public.days', 'at', { cursor: { column: 'at', start: '2024-01-08 00:00:00+00' } })))).toBe('7,8,9');
-  const upTo = { v: 1, mode: 'incremental', column: 'at', type: 'timestamptz', upTo: '2024-01-10 00:00:00+00' };
-  expect(ids(await pass(incremental('public.days', 'at', { write: 'merge', key: ['id'], cursor: { column: 'at', lookbackMs: 86_400_000 } }), upTo))).toBe('8,9');
-  const ranged = await pass(incremental('public.days', 'at', { write: 'merge', key: ['id'], range: { from: '2024-01-02', to: '2024-01-04' } }), upTo);
-  expect(ids(ranged)).toBe('1,2');
-  expect(ranged.load.positions).toEqual({ 'public.days': upTo });
 });
 
 test('a stop ends the read at once, and a wrong password is named', async () => {
@@ -306,10 +139,10 @@ test('rule 12: ranges of an immutable key hold each row once, and go on after th
   const place = first.checkpoints.at(-1)?.position;
   expect(place?.['after']).toEqual([first.rows.at(-1)?.[0], first.rows.at(-1)?.[1]]);
   await using other = await open();
-  notes.length = 0;
+  world.notes.length = 0;
   const again = await other.resume(load, token);
   if (again === 'lost' || !place) throw new TypeError('lost');
-  expect(notes).toEqual(['public.keyed: the load goes on by its key under another snapshot: the table is not of one instant.']);
+  expect(world.notes).toEqual(['public.keyed: the load goes on by its key under another snapshot: the table is not of one instant.']);
   const rest = await readSplits(other, one, again, { from: place });
   const wanted = await server.query<{ shop: number; id: number }>('select shop, id from keyed where (shop, id) > (0, 0) order by shop, id');
   const found = [...first.rows, ...rest.rows].map(([shop, id]) => `${shop} ${id}`);

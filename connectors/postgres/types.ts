@@ -135,9 +135,13 @@ export function readColumn(column: PgColumn, types: PgTypes, asText: boolean): R
   return { field: { ...shared, type: text }, plan: { ...TEXT, type: text }, castToText: true, pgType: type };
 }
 
-/** Types with one order that only grows, as a cursor needs. `clock`: set by the server's clock, so that its time bounds a pass. */
-export function cursorKind(type: PgType | undefined): 'clock' | 'value' | undefined {
+/** `clock`: set by the server's clock, so that its time bounds a pass; `local`: by a clock of a zone that nobody knows. */
+export type CursorKind = 'clock' | 'local' | 'value';
+
+/** Types with one order that only grows, as a cursor needs. */
+export function cursorKind(type: PgType | undefined): CursorKind | undefined {
   if (type?.schema !== 'pg_catalog') return undefined;
-  if (['timestamp', 'timestamptz', 'date'].includes(type.name)) return 'clock';
+  if (type.name === 'timestamp') return 'local';
+  if (type.name === 'timestamptz' || type.name === 'date') return 'clock';
   return ['int2', 'int4', 'int8', 'numeric', 'text', 'varchar', 'uuid', 'xid8'].includes(type.name) ? 'value' : undefined;
 }

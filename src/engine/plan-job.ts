@@ -74,11 +74,12 @@ function describe(binding: Binding, plan: SchemaPlan, of: { load: Load | undefin
   const { capabilities } = of.destination;
   const position = of.state.streams[stream]?.position;
   const { estimatedRows } = match.info;
+  const notes = [...(capabilities.promiseNote === undefined ? [] : [capabilities.promiseNote]), ...(selection.sync === 'incremental' ? ['An incremental pass does not see what the source deletes: such rows stay.'] : [])];
   return {
     stream, sync: selection.sync, write: selection.write, ...(target.schema === undefined ? {} : { schema: target.schema }), table: target.table, key: target.key,
     ...(position ? { position } : {}), ...(estimatedRows === undefined ? {} : { estimatedRows }), splits: of.load?.splits.length ?? 0, staged: of.load?.staged ?? false,
     unfinished: of.state.loads.some(({ openStreams }) => openStreams.includes(stream)), plan, promise: capabilities.promise[selection.write] ?? 'at-least-once',
-    ...(capabilities.promiseNote === undefined ? {} : { promiseNote: capabilities.promiseNote }),
+    ...(notes.length === 0 ? {} : { promiseNote: notes.join(' ') }),
   };
 }
 

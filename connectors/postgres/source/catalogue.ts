@@ -14,6 +14,8 @@ export interface Relation {
   readonly from: string;
   /** Rows lie in this one file: ctid ranges cover it. */
   readonly hasCtid: boolean;
+  /** Each row shows the transaction that wrote it: tables of Postgres' own, their partitions too. */
+  readonly hasXmin: boolean;
   readonly columns: readonly PgColumn[];
   readonly types: PgTypes;
   /** Primary key, or a unique index whose columns are all NOT NULL. */
@@ -24,13 +26,15 @@ export interface Relation {
   readonly bytes: number | undefined;
 }
 
-interface RelationRow { oid: number; schema: string; name: string; kind: string; tuples: number; bytes: string; subclass: boolean }
+interface RelationRow { oid: number; schema: string; name: string; kind: string; tuples: number; bytes: string; subclass: boolean; heap: boolean }
 interface ColumnRow { relation: number; name: string; typeOid: number; typmod: number; notNull: boolean }
 interface IndexRow { relation: number; primary: boolean; usable: boolean; columns: string[] }
 
 const RELATIONS = `
   SELECT c.oid::int8::text::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.reltuples::float8 AS tuples,
-    CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END::text AS bytes, c.relhassubclass AS subclass
+    CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END::text AS bytes, c.relhassubclass AS subclass,
+    CASE WHEN c.relkind IN ('r', 'm') THEN c.relam = 2 AND NOT c.relhassubclass WHEN c.relkind = 'p' THEN NOT EXISTS (
+      SELECT FROM pg_catalog.pg_partition_tree(c.oid) p JOIN pg_catalog.pg_class x ON x.oid = p.relid WHERE p.isleaf AND (x.relkind <> 'r' OR x.relam <> 2)) ELSE false END AS heap
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'`;
@@ -109,7 +113,7 @@ export async function loadRelations(connection: Connection, streams?: readonly s
     const own = indexesOf.get(relation.oid) ?? [];
     return {
       stream: `${relation.schema}.${relation.name}`, kind: KINDS[relation.kind] ?? 'table', from: quoteName(relation.schema, relation.name),
-      hasCtid: (relation.kind === 'r' || relation.kind === 'm') && !relation.subclass, types, key: keyOf(own),
+      hasCtid: (relation.kind === 'r' || relation.kind === 'm') && !relation.subclass, hasXmin: relation.heap, types, key: keyOf(own),
       columns: columnsOf.get(relation.oid) ?? [],
       indexed: own.flatMap((index) => index.columns.slice(0, 1)),
       estimatedRows: relation.tuples < 0 ? undefined : relation.tuples,
@@ -124,7 +128,7 @@ export async function describeQuery(connection: Connection, stream: string, sql:
   const columns = await connection.describe(`SELECT * FROM ${from} LIMIT 0`).catch((error: unknown) => { throw aboutQuery(error, stream); });
   const types = await loadTypes(connection, columns.map((column) => column.typeOid));
   return {
-    stream, kind: 'query', from, hasCtid: false, types, key: [], indexed: [], estimatedRows: undefined, bytes: undefined,
+    stream, kind: 'query', from, hasCtid: false, hasXmin: false, types, key: [], indexed: [], estimatedRows: undefined, bytes: undefined,
     columns: (await nameTypes(connection, columns, types)).map((column) => ({ ...column, notNull: false })),
   };
 }

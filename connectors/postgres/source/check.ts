@@ -79,6 +79,6 @@ async function streamItems(connection: Connection, selection: Selection): Promis
   const column = cursor.spec.column;
   const items: CheckItem[] = [];
   if (!relation.indexed.includes(column)) items.push({ what: selection.stream, level: 'warning', detail: `No index begins with ${column}: every pass reads the whole table.`, hint: `CREATE INDEX ON ${relation.from} (${quoteName(column)})` });
-  if (cursor.type.name === 'timestamp') items.push({ what: selection.stream, level: 'warning', detail: `${column} has no time zone and is compared with the server's clock in UTC.`, hint: 'Where it is written in a zone west of UTC, give the cursor a lookback of that many hours.' });
+  if (cursor.type.name === 'timestamp') items.push({ what: selection.stream, level: 'warning', detail: `${column} has no time zone: where its writers' clocks are set back at the end of summer time, rows of that hour may be missed.`, hint: 'Use a timestamptz, or give the cursor a lookback of an hour.' });
   return items;
 }

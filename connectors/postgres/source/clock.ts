@@ -37,6 +37,31 @@ export async function serverClock(connection: Connection): Promise<string> {
   return row?.now ?? '';
 }
 
+/** A place in a server's transactions: all below it have ended, and every snapshot from then on shows what they wrote. */
+export type Horizon = {
+  /** Of which server and timeline: transactions of another are not the same. */
+  readonly server: string;
+  readonly xid: string;
+};
+
+const HORIZON = `SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) || '/' || (SELECT timeline_id::text FROM pg_catalog.pg_control_checkpoint()) AS server,
+  pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text AS xid`;
+
+export async function currentHorizon(connection: Connection): Promise<Horizon | undefined> {
+  const [row] = await connection.query<{ server: string; xid: string }>(HORIZON);
+  return row;
+}
+
+/** A row shows 32 bits of its transaction: within half of that both can be compared. */
+const COMPARABLE = 2n ** 31n - 1n;
+
+/** The condition that a row may have been written at or after `then`; undefined where the server can not tell. */
+export function writtenSince(then: Horizon, now: Horizon): string | undefined {
+  const distance = BigInt(now.xid) - BigInt(then.xid);
+  if (then.server !== now.server || distance < 0n || distance > COMPARABLE) return undefined;
+  return `pg_catalog.age(xmin) <= pg_catalog.age('${BigInt.asUintN(32, BigInt(then.xid))}'::pg_catalog.xid)`;
+}
+
 const OPEN = `SELECT pid, coalesce(usename::text, '') AS user, coalesce(application_name, '') AS application, xact_start::text AS since, pid || '@' || xact_start::text AS id, false AS prepared
   FROM pg_catalog.pg_stat_activity
   WHERE datname = pg_catalog.current_database() AND xact_start IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() AND pid <> ALL ($1::int[])

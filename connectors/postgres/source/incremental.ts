@@ -1,9 +1,9 @@
 import { EtlError, type ConnectorContext, type CursorSpec, type JobState, type Json, type Load, type Position, type Selection } from '#sdk';
 import type { Connection } from '../connection.ts';
 import { quoteName, quoteText } from '../quoting.ts';
-import { cursorKind, type PgType } from '../types.ts';
+import { cursorKind, type CursorKind, type PgType } from '../types.ts';
 import type { Relation } from './catalogue.ts';
-import { clockBound, nameOf, openTransactions, serverClock, sight, waitForEnd } from './clock.ts';
+import { clockBound, currentHorizon, nameOf, openTransactions, serverClock, sight, waitForEnd, writtenSince, type Horizon } from './clock.ts';
 import { beyond, mayBePlace, type Tuple } from './keyset.ts';
 import { columnNamed, type Selected } from './select.ts';
 
@@ -12,16 +12,18 @@ const DEFAULT_WAIT_MS = 60_000;
 const LARGE = 1_000_000;
 
 /** A stream's position after a pass: every row whose cursor is at most `upTo` is at the destination. Texts are the server's own. */
-export interface CursorPosition {
+export type CursorPosition = {
   readonly v: number;
   readonly mode: 'incremental';
   readonly column: string;
   readonly type: string;
   /** null: no row has had a cursor yet. */
   readonly upTo: string | null;
+  /** Rows of the last tie that were written before this are at the destination too. */
+  readonly seen?: Horizon;
   /** Inside a pass only: the cursor and key of the last row. */
   readonly after?: Tuple;
-}
+};
 
 /** A pass, fixed by `begin`: the rows in (from, upTo]. */
 export interface Pass {
@@ -30,6 +32,10 @@ export interface Pass {
   readonly from: string | null;
   /** The row at `from` belongs to the pass. */
   readonly fromIncluded: boolean;
+  /** Of the rows at `from` only those that were written since then can be new. */
+  readonly seen?: Horizon;
+  /** The same as a condition, once the server is known to be able to tell. */
+  readonly unseen?: string;
   readonly upTo: string | null;
   /** `--range`: upTo is not part of it. */
   readonly upToExcluded: boolean;
@@ -37,7 +43,7 @@ export interface Pass {
   readonly type: string;
 }
 
-export interface CursorOf { readonly spec: CursorSpec; readonly type: PgType; readonly kind: 'clock' | 'value'; readonly nullable: boolean; readonly unique: boolean }
+export interface CursorOf { readonly spec: CursorSpec; readonly type: PgType; readonly kind: CursorKind; readonly nullable: boolean; readonly unique: boolean }
 
 /** The cursor of a selection, or why it can't be one. */
 export function cursorOf(relation: Relation, selection: Selection): CursorOf {
@@ -86,7 +92,7 @@ export function incrementalLoad(selected: Selected, selection: Selection, state:
   const pass: Pass = {
     mode: 'incremental', selection, type: cursor.type.name, from: stored?.upTo ?? cursor.spec.start ?? null,
     // a merge reads the last tie again, so that a row that came later with the same cursor is never lost (guarantee 3)
-    fromIncluded: stored?.upTo == null || (selection.write === 'merge' && !cursor.unique), upTo: null, upToExcluded: false,
+    fromIncluded: stored?.upTo == null || readsTies(selection, cursor), upTo: null, upToExcluded: false, ...(stored?.seen ? { seen: stored.seen } : {}),
     ordered: resumable && (selected.relation.indexed.includes(cursor.spec.column) || large),
   };
   const detail = JSON.parse(JSON.stringify(selection.range ? { ...pass, from: selection.range.from, fromIncluded: true, upTo: selection.range.to, upToExcluded: true } : pass)) as Json;
@@ -94,6 +100,10 @@ export function incrementalLoad(selected: Selected, selection: Selection, state:
     id: plan.id, kind: 'parts', streams: [stream], splits: [{ id: stream, streams: [stream], live: false, detail }], staged: fresh, rebuild: fresh,
     positions: stored ? { [stream]: { ...stored } } : {}, startedAt: plan.startedAt, fingerprint: '', targets: [], detail: { mode: 'incremental' },
   };
+}
+
+function readsTies(selection: Selection, cursor: CursorOf): boolean {
+  return selection.write === 'merge' && !cursor.unique;
 }
 
 export interface BoundInput {
@@ -109,12 +119,14 @@ export async function fixBound(load: Load, input: BoundInput): Promise<Load> {
   const pass = split?.detail as unknown as Pass;
   const { selection } = pass;
   const cursor = cursorOf(input.selected.relation, selection);
+  const seen = readsTies(selection, cursor) && input.selected.relation.hasXmin ? await currentHorizon(input.connection) : undefined;
+  const unseen = pass.seen && seen && writtenSince(pass.seen, seen);
   const upTo = selection.range ? pass.upTo : cursor.kind === 'clock' ? await timeBound(pass, cursor, input) : await valueBound(pass, cursor, input);
   await countNulls(cursor, selection, input);
-  const position: CursorPosition = { v: VERSION, mode: 'incremental', column: cursor.spec.column, type: cursor.type.name, upTo };
+  const position: CursorPosition = { v: VERSION, mode: 'incremental', column: cursor.spec.column, type: cursor.type.name, upTo, ...(seen ? { seen } : {}) };
   return {
     ...load, positions: selection.range ? load.positions : { [selection.stream]: { ...position } },
-    splits: split ? [{ ...split, detail: JSON.parse(JSON.stringify({ ...pass, upTo })) as Json }] : [],
+    splits: split ? [{ ...split, detail: JSON.parse(JSON.stringify({ ...pass, upTo, ...(unseen === undefined ? {} : { unseen }) })) as Json }] : [],
   };
 }
 
@@ -131,8 +143,12 @@ async function timeBound(pass: Pass, cursor: CursorOf, { connection, selected, o
   const bound = await clockBound(connection, now, transactions);
   const column = quoteName(cursor.spec.column);
   const type = quoteName('pg_catalog', cursor.type.name);
+  // of the column's own precision: what is written later rounds to no less, so that nothing comes to lie at or below the bound
+  const { valueType } = columnNamed(selected.relation, cursor.spec.column);
+  // a day is over for its last writer twelve hours after it is in UTC; where ties are read again they need not wait for that
+  const allZones = cursor.type.name === 'date' && !readsTies(pass.selection, cursor) ? ` - interval '12 hours'` : '';
   const [row] = await connection.query<{ greatest: string | null; backwards: boolean }>(
-    `SELECT (SELECT max(${column})::text FROM ${selected.relation.from} WHERE ${column} < (${quoteText(bound)}::pg_catalog.timestamptz)::${type}) AS greatest,
+    `SELECT (SELECT max(${column})::text FROM ${selected.relation.from} WHERE ${column} < (${quoteText(bound)}::pg_catalog.timestamptz${allZones})::${valueType}) AS greatest,
       ${pass.from === null ? 'false' : `${quoteText(pass.from)}::${type} > (${quoteText(now)}::pg_catalog.timestamptz)::${type}`} AS backwards`);
   if (row?.backwards && pass.from !== cursor.spec.start) throw backwards(stream, pass.from, now);
   return later(connection, type, pass.from, row?.greatest ?? null);
@@ -144,15 +160,20 @@ async function valueBound(pass: Pass, cursor: CursorOf, { connection, selected, 
   const type = quoteName('pg_catalog', cursor.type.name);
   const [row] = await connection.query<{ greatest: string | null }>(`SELECT ${column}::text AS greatest FROM ${selected.relation.from} WHERE ${column} IS NOT NULL ORDER BY ${column} DESC LIMIT 1`);
   const greatest = row?.greatest ?? null;
+  if (greatest !== null && pass.from !== null && pass.from !== cursor.spec.start) await refuseBackwards(connection, cursor, { stream, from: pass.from, greatest });
   const seen = await sight(connection);
   if (!seen.complete) context.note('warn', `${stream}: ${seen.why} Rows that are committed late may be missed.`);
   const transactions = await openTransactions(connection, ours);
   await waitForEnd(connection, transactions, { ours, maxWaitMs: cursor.spec.maxWaitMs ?? DEFAULT_WAIT_MS, context });
-  if (greatest !== null && pass.from !== null && pass.from !== cursor.spec.start) {
-    const [order] = await connection.query<{ less: boolean }>(`SELECT ${quoteText(greatest)}::${type} < ${quoteText(pass.from)}::${type} AS less`);
-    if (order?.less) throw backwards(stream, pass.from, greatest);
-  }
   return later(connection, type, pass.from, greatest);
+}
+
+/** No clock on earth is fourteen hours and more ahead of UTC; a greatest value must not become less. */
+async function refuseBackwards(connection: Connection, cursor: CursorOf, { stream, from, greatest }: { readonly stream: string; readonly from: string; readonly greatest: string }): Promise<void> {
+  const type = quoteName('pg_catalog', cursor.type.name);
+  const most = cursor.kind === 'local' ? `(pg_catalog.clock_timestamp() + interval '14 hours')::${type}` : `${quoteText(greatest)}::${type}`;
+  const [order] = await connection.query<{ most: string; less: boolean }>(`SELECT (${most})::text AS most, ${most} < ${quoteText(from)}::${type} AS less`);
+  if (order?.less) throw backwards(stream, from, order.most);
 }
 
 /** Guarantee 13: never reset silently. */
@@ -188,10 +209,11 @@ export function passCondition(pass: Pass, selected: Selected, after: Tuple | und
   const type = quoteName('pg_catalog', pass.type);
   const lookback = cursor.lookbackMs ? ` - interval '${cursor.lookbackMs} milliseconds'` : '';
   const lower = pass.from === null ? [] : [`${column} ${pass.fromIncluded || lookback ? '>=' : '>'} (${quoteText(pass.from)}::${type}${lookback})`];
+  const tie = pass.from === null || pass.unseen === undefined || lookback ? [] : [`(${column} > ${quoteText(pass.from)}::${type} OR ${pass.unseen})`];
   const floor = cursor.start === undefined ? [] : [`${column} >= ${quoteText(cursor.start)}::${type}`];
   const upper = [`${column} ${pass.upToExcluded ? '<' : '<='} ${quoteText(pass.upTo)}::${type}`];
   const further = after ? [beyond(passColumns(pass, selected), after, selected)] : [];
-  return [...lower, ...floor, ...upper, ...further].join(' AND ');
+  return [...lower, ...tie, ...floor, ...upper, ...further].join(' AND ');
 }
 
 /** The order of a pass, and what a place in it consists of. */

@@ -35,7 +35,7 @@ export const splitBugs: readonly PlantedBug[] = [
     edits: [{ file: 'connectors/postgres/source.ts', find: "    return this.readings.get(load.id) ?? 'lost';\n", replace: '    this.snapshot ??= this.exportSnapshot();\n    return { snapshot: (await this.snapshot).snapshot };\n' }],
   },
   {
-    name: '> for >= at a cursor', catcher: { suite: 'connectors/postgres/source.test.ts', project: 'service' },
+    name: '> for >= at a cursor', catcher: { suite: 'connectors/postgres/incremental.test.ts', project: 'service' },
     edits: [{
       file: 'connectors/postgres/source/incremental.ts',
       find: 'const further = after ? [beyond(passColumns(pass, selected), after, selected)] : [];',
