@@ -1,31 +1,32 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-/** A run takes about a second; what takes so long waits for something that does not come. */
-const HANG_MS = 30_000;
+/** No failpoint passed and no word said for so long: it waits for something that does not come. */
+const HANG_MS = 60_000;
+const LOOK_MS = 500;
 
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly hung: boolean;
-  readonly ms: number;
+  /** From its first failpoint, where it had one, to its end. */
+  readonly liveMs: number;
   readonly output: string;
   /** Failpoints that were passed, in order. */
   readonly hits: readonly string[];
-  /** Where it killed or stopped itself. */
-  readonly diedAt: string | undefined;
 }
 
 export interface StartOptions {
   readonly folder: string;
-  readonly takeOver?: boolean;
-  readonly at?: number;
-  readonly signal?: 'SIGKILL' | 'SIGSTOP';
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+  /** Waits for a silent lease like a job without the flag. */
+  readonly polite?: boolean;
+  /** Kills or stops itself when it passes this failpoint for the `nth` time. */
+  readonly at?: { readonly failpoint: string; readonly nth: number; readonly signal: 'SIGKILL' | 'SIGSTOP' };
 }
 
 let started = 0;
@@ -33,70 +34,104 @@ let started = 0;
 /** One `etl run job.yaml` with its failpoints traced. */
 export class Child {
   readonly ended: Promise<Ended>;
+  readonly startedAt = performance.now();
   private readonly process: ChildProcess;
+  private readonly folder: string;
   private readonly trace: string;
   private output = '';
+  private over = false;
+  private liveSince: number | undefined;
 
-  constructor(options: StartOptions) {
-    this.trace = join(options.folder, `trace-${started++}`);
-    const since = performance.now();
-    this.process = spawn(process.execPath, ['--import', join(ROOT, 'dist/test/crash/preload.js'), join(ROOT, 'bin/etl.js'), 'run', 'job.yaml', '--progress', 'none', '--grace', '5s', ...(options.takeOver === false ? [] : ['--take-over'])], {
-      cwd: options.folder, stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...options.env, NO_COLOR: '1', CRASH_TRACE: this.trace, CRASH_AT: String(options.at ?? 0), CRASH_SIGNAL: options.signal ?? 'SIGKILL' },
+  constructor({ folder, env, polite, at }: StartOptions) {
+    this.folder = folder;
+    this.trace = join(folder, `trace-${started++}`);
+    const reports = ['--report-on-signal', '--report-signal=SIGUSR2', `--report-directory=${folder}`, '--report-exclude-network'];
+    const args = ['run', 'job.yaml', '--progress', 'none', '--grace', '5s', ...(polite ? [] : ['--take-over'])];
+    this.process = spawn(process.execPath, [...reports, '--import', join(ROOT, 'dist/test/crash/preload.js'), join(ROOT, 'bin/etl.js'), ...args], {
+      cwd: folder, stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env, NO_COLOR: '1', CRASH_TRACE: this.trace, CRASH_AT: at ? `${at.failpoint}#${at.nth}#${at.signal}` : '' },
     });
     for (const stream of [this.process.stdout, this.process.stderr]) stream?.on('data', (chunk: Buffer) => { this.output = (this.output + chunk.toString()).slice(-6000); });
-    this.ended = this.wait(since);
+    this.ended = this.wait();
   }
 
-  private async wait(since: number): Promise<Ended> {
+  private async wait(): Promise<Ended> {
     const closed = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => void this.process.once('close', (code, signal) => resolve({ code, signal })));
-    let hung = false;
-    let ticks = 0;
-    // A stopped process is not one that hangs: its time begins anew when it goes on.
-    const watch = setInterval(() => {
-      ticks = this.stopped() ? 0 : ticks + 1;
-      if (ticks * 500 === HANG_MS) this.kill('SIGUSR2');
-      if (ticks * 500 <= HANG_MS + 500) return;
-      hung = true;
-      this.kill('SIGKILL');
-    }, 500);
+    const watch = this.watchForHang(closed);
     const { code, signal } = await closed;
-    clearInterval(watch);
-    const lines = this.lines();
+    this.over = true;
+    const report = await watch;
+    const hits = this.hits();
     rmSync(this.trace, { force: true });
-    const hits = lines.filter((line) => !line.startsWith('!') && !line.startsWith('?'));
-    const resources = lines.filter((line) => line.startsWith('?')).join('\n');
-    return { code, signal, hung, ms: performance.now() - since, output: resources === '' ? this.output : `${this.output}\nactive: ${resources}\nlast: ${hits.slice(-5).join(' ')}`, hits, diedAt: lines.find((line) => line.startsWith('!'))?.slice(1) };
+    return { code, signal, hung: report !== undefined, liveMs: performance.now() - (this.liveSince ?? this.startedAt), output: report === undefined ? this.output : `${this.output}\n${report}\nlast: ${hits.slice(-5).join(' ')}`, hits };
   }
 
-  lines(): readonly string[] {
+  /** Ends a process that makes no progress; resolves with where it stood. A stopped one is not one that hangs: its time begins anew when it goes on. */
+  private async watchForHang(closed: Promise<unknown>): Promise<string | undefined> {
+    let seen = '';
+    let since = performance.now();
+    while (!this.over) {
+      await Promise.race([sleep(LOOK_MS), closed]);
+      const now = `${this.hits().length} ${this.output.length}`;
+      if (now !== seen || this.stopped()) since = performance.now();
+      seen = now;
+      if (performance.now() - since < HANG_MS) continue;
+      this.kill('SIGUSR2'); // Node writes where it stands: stacks, handles, sockets
+      await sleep(2000);
+      this.kill('SIGKILL');
+      return this.report();
+    }
+    return undefined;
+  }
+
+  private report(): string {
+    const names = readdirSync(this.folder).filter((name) => name.startsWith('report.') && name.endsWith('.json'));
+    const last = names.toSorted().at(-1);
+    if (last === undefined) return 'no report';
+    const { javascriptStack, libuv } = JSON.parse(readFileSync(join(this.folder, last), 'utf8')) as { javascriptStack: unknown; libuv: readonly { type: string; is_active: boolean; is_referenced: boolean }[] };
+    const handles = libuv.filter((handle) => handle.is_active && handle.is_referenced).map((handle) => JSON.stringify(handle));
+    return `stack: ${JSON.stringify(javascriptStack)}\nhandles:\n${handles.join('\n')}`;
+  }
+
+  /** Failpoints passed so far. */
+  hits(): readonly string[] {
     return existsSync(this.trace) ? readFileSync(this.trace, 'utf8').split('\n').filter((line) => line !== '') : [];
+  }
+
+  /** Resolves at its first failpoint, with true, or at its end. */
+  async untilLive(): Promise<boolean> {
+    while (!this.over) {
+      if (existsSync(this.trace)) {
+        this.liveSince ??= performance.now();
+        return true;
+      }
+      await sleep(3);
+    }
+    return false;
+  }
+
+  /** True when it has stopped itself, false when it ended before. */
+  async untilStopped(): Promise<boolean> {
+    while (!this.over) {
+      if (this.stopped()) return true;
+      await sleep(10);
+    }
+    return false;
+  }
+
+  get isOver(): boolean {
+    return this.over;
   }
 
   kill(signal: NodeJS.Signals): void {
     this.process.kill(signal);
   }
 
-  stopped(): boolean {
+  private stopped(): boolean {
     try {
       return /^\d+ \(.*\) T/.test(readFileSync(`/proc/${this.process.pid}/stat`, 'utf8'));
     } catch {
       return false;
     }
   }
-
-  /** True when it has stopped itself, false when it ended before. */
-  async untilStopped(): Promise<boolean> {
-    let over = false;
-    void this.ended.then(() => { over = true; });
-    while (!over) {
-      if (this.stopped()) return true;
-      await sleep(10);
-    }
-    return false;
-  }
-}
-
-export async function runChild(options: StartOptions): Promise<Ended> {
-  return new Child(options).ended;
 }

@@ -1,105 +1,132 @@
-import { createHash } from 'node:crypto';
-import { STILL, textOf, type Row } from './source.ts';
-import type { DeliveredRow, Mode } from './targets.ts';
+import { History, markerOf, WRITERS, writerOf, type Row } from './history.ts';
+
+export interface Mode { readonly sync: 'full' | 'incremental'; readonly write: 'append' | 'merge' | 'replace' | 'scd2' }
+export interface DeliveredRow extends Row { readonly validFrom?: number | null; readonly validTo?: number | null }
+
+/** How far a stream is by its state: every row up to this cursor and key is at the destination, and none beyond it. */
+export interface Reach { readonly at: number; readonly id: number }
+export const NOWHERE: Reach = { at: -1, id: -1 };
+export const within = (row: { readonly at: number; readonly id: number }, reach: Reach): boolean => row.at < reach.at || (row.at === reach.at && row.id <= reach.id);
+export const further = (a: Reach, b: Reach): Reach => (within(a, b) ? b : a);
+
+/** A table as somebody saw it, in the order of writing, and the state just before and just after. */
+export interface Look {
+  readonly rows: readonly DeliveredRow[];
+  readonly before: Reach;
+  readonly after: Reach;
+  /** What is wrong with the way it lies there. */
+  readonly faults: Faults;
+}
 
 /** What was found wrong: every line names ids, so that it can be looked at. */
 export type Faults = readonly string[];
 
-const named = (ids: readonly string[]): string => `${ids.length} ids: ${ids.slice(0, 6).join(', ')}${ids.length > 6 ? ' …' : ''}`;
+/** What a look must find at least, and at most. */
+export interface Bounds {
+  /** Loads of a full append; a replaced or merged table has one as soon as it has been published. */
+  readonly leastLoads: number;
+  readonly mostLoads: number;
+  /** Of each writer: the transaction that the newest load must hold. */
+  readonly transactions: readonly [number, number];
+  /** Rows with an earlier cursor must be there. */
+  readonly cursor: number;
+}
+
+export interface Finding {
+  readonly faults: Faults;
+  readonly loads: number;
+  /** Of each writer: the newest transaction that is there whole. */
+  readonly transactions: readonly [number, number];
+}
+
+const named = (ids: readonly string[]): string => `${ids.length}: ${ids.slice(0, 6).join(', ')}${ids.length > 6 ? ' …' : ''}`;
 const fault = (what: string, ids: readonly string[]): string[] => (ids.length === 0 ? [] : [`${what} (${named(ids)})`]);
+const nameOf = ({ id, version }: { readonly id: number; readonly version: number }): string => `${id} v${version}`;
 
-/** The same function of id and version that the writers used, computed apart from the database. */
-function payloadOf(id: string, version: string): string | null {
-  const sum = Number(id) + Number(version);
-  if (sum % 17 === 0) return null;
-  if (sum % 23 === 0) return '';
-  return createHash('md5').update(`${id}:${version}`).digest('hex') + 'ü'.repeat((Number(id) * 7 + Number(version)) % 20);
+/** Judges one look at one table. */
+export function judge(mode: Mode, history: History, look: Look, bounds: Bounds): Finding {
+  const common = [...look.faults, ...fault('FOREIGN: never committed at the source, or other bytes', look.rows.filter((row) => !history.knows(row)).map(nameOf))];
+  if (mode.sync === 'incremental') return { faults: [...common, ...passes(mode, history, look, bounds)], loads: 0, transactions: [0, 0] };
+  const chain = mode.write === 'scd2' ? versionChain(look.rows) : [];
+  const shown = mode.write === 'scd2' ? look.rows.filter((row) => row.validTo === null) : look.rows;
+  const found = wholeLoads(history, shown);
+  return { ...found, faults: [...common, ...chain, ...found.faults, ...loadsWithin(found, bounds)] };
 }
 
-/** Every delivered version has once been committed at the source: its number is not above the last, its payload is its own. */
-function unreal(source: ReadonlyMap<string, Row>, delivered: readonly Row[]): string[] {
-  return fault('versions that the source never had', delivered.filter((row) => {
-    const last = source.get(row.id);
-    return last === undefined || Number(row.version) > Number(last.version) || Number(row.version) < 1 || row.payload !== payloadOf(row.id, row.version);
-  }).map((row) => `${row.id} v${row.version}`));
-}
+// ── full loads ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function lastMissing(source: ReadonlyMap<string, Row>, delivered: readonly Row[]): string[] {
-  const there = new Set(delivered.map((row) => `${row.id}|${textOf(row)}`));
-  return fault('LOST: the last version is not there', [...source.values()].filter((row) => !there.has(`${row.id}|${textOf(row)}`)).map((row) => `${row.id} v${row.version}`));
-}
-
-function doubled(delivered: readonly Row[]): string[] {
-  const seen = new Set<string>();
-  const twice: string[] = [];
-  for (const row of delivered) {
-    const key = `${row.id} v${row.version}`;
-    if (seen.has(key)) twice.push(key);
-    seen.add(key);
+/**
+ * Every load is the source as it was at one instant. Which instant, its two marker rows say; the rows of all loads together must be those
+ * of all these instants: a load that shows in part, twice or mixed with another can't be.
+ */
+function wholeLoads(history: History, rows: readonly DeliveredRow[]): Finding {
+  const faults: string[] = [];
+  const counts: number[] = [];
+  const newest: [number, number] = [0, 0];
+  for (const writer of WRITERS) {
+    const instants = rows.filter((row) => row.id === markerOf(writer)).map((row) => row.version - 1);
+    counts.push(instants.length);
+    newest[writer] = Math.max(0, ...instants);
+    faults.push(...sameRows(history, writer, { rows: rows.filter((row) => writerOf(row.id) === writer), instants }));
   }
-  return fault('DOUBLED: the same version twice', twice);
+  if (counts[0] !== counts[1]) faults.push(`part of a load shows: ${counts.join(' and ')} markers`);
+  return { faults, loads: Math.max(...counts), transactions: newest };
 }
 
-function exact(source: ReadonlyMap<string, Row>, delivered: readonly Row[]): string[] {
-  const there = new Map<string, Row>();
-  const twice: string[] = [];
-  for (const row of delivered) {
-    if (there.has(row.id)) twice.push(row.id);
-    there.set(row.id, row);
-  }
-  const ids = [...source.keys()];
+function sameRows(history: History, writer: 0 | 1, { rows, instants }: { rows: readonly DeliveredRow[]; instants: readonly number[] }): string[] {
+  const wanted = new Map<string, number>();
+  for (const n of instants) for (const row of history.after(writer, n).values()) wanted.set(nameOf(row), (wanted.get(nameOf(row)) ?? 0) + 1);
+  for (const row of rows) wanted.set(nameOf(row), (wanted.get(nameOf(row)) ?? 0) - 1);
+  const off = [...wanted].filter(([, count]) => count !== 0);
   return [
-    ...fault('DOUBLED: a key twice', twice),
-    ...fault('LOST', ids.filter((id) => !there.has(id))),
-    ...fault('differs', ids.filter((id) => {
-      const found = there.get(id);
-      const wanted = source.get(id);
-      return found !== undefined && wanted !== undefined && textOf(found) !== textOf(wanted);
-    })),
-    ...fault('not in the source', [...there.keys()].filter((id) => !source.has(id))),
+    ...fault('LOST: rows of a load are not there', off.filter(([, count]) => count > 0).map(([name]) => name)),
+    ...fault('DOUBLED: rows of a load are there more often', off.filter(([, count]) => count < 0).map(([name]) => name)),
   ];
 }
 
-/** How often a load of a full append arrived: the rows that nobody writes are in each load once. */
-export function loadsDelivered(delivered: readonly Row[]): { loads: number; faults: Faults } {
-  const counts = new Map<string, number>();
-  for (const row of delivered) if (Number(row.id) <= STILL) counts.set(row.id, (counts.get(row.id) ?? 0) + 1);
-  const loads = counts.get('1') ?? 0;
-  const uneven = Array.from({ length: STILL }, (_, index) => String(index + 1)).filter((id) => (counts.get(id) ?? 0) !== loads);
-  return { loads, faults: fault(`part of a load shows: not ${loads} times there`, uneven) };
-}
-
-function versionsOf(source: ReadonlyMap<string, Row>, delivered: readonly DeliveredRow[]): string[] {
-  const byId = new Map<string, DeliveredRow[]>();
-  for (const row of delivered) byId.set(row.id, [...(byId.get(row.id) ?? []), row]);
-  const disordered: string[] = [];
-  const gaps: string[] = [];
-  const open: string[] = [];
-  for (const [id, rows] of byId) {
-    const ordered = rows.toSorted((a, b) => Number(a.version) - Number(b.version));
-    ordered.forEach((row, index) => {
-      const next = ordered[index + 1];
-      if (next && String(row.validFrom) >= String(next.validFrom)) disordered.push(id);
-      if (next && row.validTo !== next.validFrom) gaps.push(id);
-    });
-    const current = rows.filter((row) => row.validTo === null);
-    const wanted = source.get(id);
-    if (current.length !== 1 || wanted === undefined || !current[0] || textOf(current[0]) !== textOf(wanted)) open.push(id);
+function loadsWithin({ loads, transactions }: Finding, bounds: Bounds): string[] {
+  const faults: string[] = [];
+  if (loads < bounds.leastLoads) faults.push(`LOST: ${loads} loads are there, not ${bounds.leastLoads}`);
+  if (loads > bounds.mostLoads) faults.push(`DOUBLED: ${loads} loads are there, at most ${bounds.mostLoads} can be`);
+  for (const writer of WRITERS) {
+    if (transactions[writer] < bounds.transactions[writer]) faults.push(`STALE: writer ${writer} stands at ${transactions[writer]}, and ${bounds.transactions[writer]} had to be there`);
   }
-  return [...fault('versions are not in order', disordered), ...fault('a version does not end where the next begins', gaps), ...fault('the open version is not the source’s row', open)];
+  return faults;
 }
 
-/** The target against the source, with the writers still and a run that ended with 0 behind it. */
-export function compare(mode: Mode, sourceRows: readonly Row[], delivered: readonly DeliveredRow[]): Faults {
-  const source = new Map(sourceRows.map((row) => [row.id, row]));
-  if (mode.write === 'replace' || mode.write === 'merge') return exact(source, delivered);
-  const real = [...unreal(source, delivered), ...lastMissing(source, delivered)];
-  if (mode.write === 'scd2') return [...real, ...doubled(delivered), ...versionsOf(source, delivered)];
-  return mode.sync === 'full' ? [...real, ...loadsDelivered(delivered).faults] : [...real, ...doubled(delivered)];
+// ── incremental passes ───────────────────────────────────────────────────────────────────────────────────────────────
+
+/** State and data agree at every instant: all that the state covers is there, and nothing that it does not cover. */
+function passes(mode: Mode, history: History, { rows, before, after }: Look, bounds: Bounds): string[] {
+  const last = new Map<number, DeliveredRow>();
+  const misplaced: string[] = [];
+  for (const row of rows) {
+    const known = last.get(row.id);
+    if (known && (mode.write === 'merge' || known.version >= row.version)) misplaced.push(`${nameOf(known)}, ${nameOf(row)}`);
+    if (!known || known.version < row.version) last.set(row.id, row);
+  }
+  const missing = history.current().filter((row) => (within(row, before) || row.at < bounds.cursor) && last.get(row.id)?.version !== row.version);
+  return [
+    ...fault(mode.write === 'merge' ? 'DOUBLED: a key twice' : 'DOUBLED or out of order: a version after itself or a later one', misplaced),
+    ...fault('LOST: covered by the position, or committed before the run began', missing.map(nameOf)),
+    ...fault('UNCOVERED: there before the position says so', rows.filter((row) => !within(row, after)).map(nameOf)),
+    ...(mode.write === 'scd2' ? [...versionChain(rows), ...openVersions(rows, last)] : []),
+  ];
 }
 
-/** One number for all that stands in a table, whatever its order. */
-export function contentHash(delivered: readonly DeliveredRow[]): string {
-  const lines = delivered.map((row) => `${row.id}|${textOf(row)}|${row.validFrom ?? ''}|${row.validTo ?? ''}`).toSorted();
-  return createHash('sha256').update(lines.join('\n')).digest('hex');
+/** The versions of a key follow each other: each ends where the next begins. */
+function versionChain(rows: readonly DeliveredRow[]): string[] {
+  const before = new Map<number, DeliveredRow>();
+  const broken: string[] = [];
+  for (const row of rows.toSorted((a, b) => a.version - b.version)) {
+    const older = before.get(row.id);
+    if (older && (older.version === row.version || older.validTo !== row.validFrom || Number(older.validFrom) >= Number(row.validFrom))) broken.push(`${nameOf(older)}, ${nameOf(row)}`);
+    before.set(row.id, row);
+  }
+  return fault('a version does not end where the next begins', broken);
+}
+
+function openVersions(rows: readonly DeliveredRow[], last: ReadonlyMap<number, DeliveredRow>): string[] {
+  const wrong = rows.filter((row) => (row.validTo === null) !== (last.get(row.id) === row) || row.validFrom !== row.at);
+  return fault('not the last version is open, or it does not begin at its cursor', wrong.map(nameOf));
 }

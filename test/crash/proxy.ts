@@ -17,6 +17,8 @@ export class CommitProxy {
   private readonly target: number;
   private readonly sockets = new Set<Socket>();
   private fault: { kind: CommitFault; after: number } | undefined;
+  /** A COMMIT that is still to arrive, and the connection that it arrives on. */
+  private late: Promise<unknown> = Promise.resolve();
   commits = 0;
   broken = 0;
 
@@ -45,9 +47,11 @@ export class CommitProxy {
     this.broken = 0;
   }
 
-  disarm(): void {
+  /** Afterwards nothing is under way any more. */
+  async disarm(): Promise<void> {
     this.fault = undefined;
     this.commits = 0;
+    await this.late;
   }
 
   private serve(client: Socket): void {
@@ -77,6 +81,7 @@ export class CommitProxy {
         return;
       }
       client.destroy();
+      this.late = new Promise((resolve) => void server.once('close', resolve));
       setTimeout(() => server.end(chunk), LATE_MS);
     });
     server.on('data', (chunk: Buffer) => { if (!mute) client.write(chunk); });

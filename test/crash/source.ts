@@ -1,25 +1,29 @@
 import pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hashSql, History, markerOf, payloadSql, WRITERS, writerOf, type RowVersion, type Writer } from './history.ts';
 import type { Random } from './random.ts';
 
-/** id → what is at that id: version, payload, microseconds of updated_at. */
-export type Content = ReadonlyMap<string, string>;
-export interface Row { readonly id: string; readonly version: string; readonly payload: string | null; readonly at: string }
-export const textOf = (row: Row): string => `${row.version}|${row.payload ?? '\\N'}|${row.at}`;
+export interface SourceTable {
+  readonly name: string;
+  readonly rows: number;
+  /** A cursor does not see deletes: only what is read whole may have them. */
+  readonly deletes: boolean;
+  /** So many blocks that a full read is cut into two splits; all but a few hold nothing. */
+  readonly wide: boolean;
+}
 
-export interface SourceTable { readonly name: string; readonly rows: number; readonly deletes: boolean }
+/** 128 MiB and some: a full read makes a split of each 64. */
+const WIDE_BLOCKS = 16_500;
+const RETURNING = 'returning id::int, version, (extract(epoch from updated_at) * 1000000)::bigint::float8 as at';
 
-/** No writer ever touches these: by them loads of an append are counted. */
-export const STILL = 50;
-
-/** The payload is a function of id and version, so that every delivered version can be judged alone. */
-const PAYLOAD = `case when (id + version) % 17 = 0 then null when (id + version) % 23 = 0 then '' else md5(id || ':' || version) || repeat('ü', ((id * 7 + version) % 20)::int) end`;
-export const payloadSql = (id: string, version: string): string => PAYLOAD.replaceAll(/\bid\b/g, id).replaceAll(/\bversion\b/g, version);
-
-/** The tables that change while processes die, and what stands in them. */
+/** The tables that change while processes die. Both writers live here, so that what they committed is known without asking the database. */
 export class ChangingSource {
   private readonly pool: pg.Pool;
   private readonly tables: readonly SourceTable[];
+  private readonly histories = new Map<string, History>();
+  private readonly nextIds = new Map<string, number>();
+  /** Of each writer: the COMMIT that is under way. */
+  private readonly committing: Promise<unknown>[] = WRITERS.map(() => Promise.resolve());
   private working: Promise<void>[] = [];
   private stopping = false;
   private failure: unknown;
@@ -30,19 +34,42 @@ export class ChangingSource {
     this.tables = tables;
   }
 
+  history(table: string): History {
+    const known = this.histories.get(table) ?? new History();
+    this.histories.set(table, known);
+    return known;
+  }
+
   async create(): Promise<void> {
-    for (const { name, rows } of this.tables) {
-      await this.pool.query(`create table ${name} (id bigint primary key, version int not null, payload text, updated_at timestamptz not null default clock_timestamp())`);
-      await this.pool.query(`insert into ${name} (id, version, payload) select id, 1, ${payloadSql('id', '1')} from generate_series(1, ${rows}) id`);
+    for (const table of this.tables) {
+      const { name, rows, wide } = table;
+      await this.pool.query(`create ${wide ? 'unlogged ' : ''}table ${name} (id bigint primary key, version int not null, hash text not null, payload text, updated_at timestamptz not null default clock_timestamp())`);
+      const half = wide ? Math.ceil(rows / 2) : rows;
+      await this.fill(name, 1, half);
+      if (wide) await this.widen(name);
+      if (wide) await this.fill(name, half + 1, rows);
       await this.pool.query(`create index on ${name} (updated_at)`);
-      await this.pool.query(`analyze ${name}`);
+      for (const writer of WRITERS) this.nextIds.set(`${name}/${writer}`, 2 * rows + writer);
     }
   }
 
-  /** One writer for odd ids and one for even, so that they never wait for each other; their transactions overlap and some are slow. */
+  private async fill(name: string, from: number, to: number): Promise<void> {
+    const { rows } = await this.pool.query<RowVersion>(`insert into ${name} (id, version, hash, payload) select id, 1, ${hashSql('id', '1')}, ${payloadSql('id', '1')} from generate_series(${from}, ${to}) id ${RETURNING}`);
+    for (const writer of WRITERS) this.history(name).add(writer, 0, rows.filter(({ id }) => writerOf(id) === writer));
+  }
+
+  /** A row to a block, all deleted again: the blocks stay, since nothing vacuums here. */
+  private async widen(name: string): Promise<void> {
+    await this.pool.query(`alter table ${name} add filler text storage plain`);
+    await this.pool.query(`insert into ${name} (id, version, hash, filler) select -n, 1, '', repeat('x', 8000) from generate_series(1, ${WIDE_BLOCKS}) n`);
+    await this.pool.query(`delete from ${name} where id < 0`);
+    await this.pool.query(`alter table ${name} drop filler`);
+  }
+
+  /** Their transactions overlap, some are slow, some roll back. */
   startWriters(random: Random): void {
     this.stopping = false;
-    this.working = [0, 1].map((parity) => this.write(parity, random.fork()).catch((error: unknown) => { this.failure = error; }));
+    this.working = WRITERS.map((writer) => this.write(writer, random.fork()).catch((error: unknown) => { this.failure = error; }));
   }
 
   async stopWriters(): Promise<void> {
@@ -52,15 +79,23 @@ export class ChangingSource {
     if (this.failure !== undefined) throw this.failure;
   }
 
-  private async write(parity: number, random: Random): Promise<void> {
+  /** What others can read was committed, but its answer may still be on the way: afterwards the histories hold all that was readable before. */
+  async settled(): Promise<void> {
+    await Promise.all(this.committing);
+  }
+
+  /** Everything with an earlier cursor has been committed: the start of the oldest open transaction, in microseconds. */
+  async bound(): Promise<number> {
+    const { rows } = await this.pool.query<{ bound: number }>(`select (extract(epoch from least(clock_timestamp(), min(xact_start))) * 1000000)::bigint::float8 as bound
+      from pg_stat_activity where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()`);
+    return rows[0]?.bound ?? 0;
+  }
+
+  private async write(writer: Writer, random: Random): Promise<void> {
     const client = await this.pool.connect();
     try {
       while (!this.stopping) {
-        const table = random.pick(this.tables);
-        await client.query('begin');
-        for (let step = 0; step <= random.below(3); step++) await client.query(this.statement(table, parity, random));
-        if (random.chance(0.3)) await sleep(random.below(200));
-        await client.query(random.chance(0.1) ? 'rollback' : 'commit');
+        await this.transaction(client, writer, random);
         await sleep(random.below(60));
       }
     } finally {
@@ -68,22 +103,46 @@ export class ChangingSource {
     }
   }
 
-  private statement(table: SourceTable, parity: number, random: Random): string {
+  private async transaction(client: pg.PoolClient, writer: Writer, random: Random): Promise<void> {
+    const table = random.pick(this.tables);
+    const changes: RowVersion[] = [];
+    await client.query('begin');
+    changes.push(...await this.change(client, this.update(table, `id = ${markerOf(writer)}`)));
+    for (let step = random.below(3); step >= 0; step--) changes.push(...await this.change(client, this.statement(table, writer, random)));
+    if (random.chance(0.2)) await sleep(random.below(200));
+    if (random.chance(0.1)) return void await client.query('rollback');
+    const committing = client.query('commit').then(() => {
+      const history = this.history(table.name);
+      history.add(writer, history.committed[writer] + 1, changes);
+    });
+    this.committing[writer] = committing.catch(() => undefined);
+    await committing;
+  }
+
+  private async change(client: pg.PoolClient, sql: string): Promise<RowVersion[]> {
+    const { rows } = await client.query<RowVersion>(`${sql} ${RETURNING}`);
+    return sql.startsWith('delete') ? rows.map((row) => ({ ...row, version: 0 })) : rows;
+  }
+
+  private update({ name }: SourceTable, where: string): string {
+    return `update ${name} set version = version + 1, hash = ${hashSql('id', '(version + 1)')}, payload = ${payloadSql('id', '(version + 1)')}, updated_at = clock_timestamp() where ${where}`;
+  }
+
+  /** Never the markers, never another writer's rows, and an id is given once. */
+  private statement(table: SourceTable, writer: Writer, random: Random): string {
     const { name } = table;
     const kind = random.next();
-    const start = STILL + 1 + random.below(table.rows);
-    if (kind < 0.3) return `insert into ${name} (id, version, payload) select id, 1, ${payloadSql('id', '1')} from (select (select max(id) from ${name}) / 2 * 2 + ${parity} + 2 * n as id from generate_series(1, ${1 + random.below(30)}) n) fresh on conflict (id) do nothing`;
-    if (kind < 0.4 && table.deletes) return `delete from ${name} where id > ${STILL} and id % 2 = ${parity} and id between ${start} and ${start + random.below(60)}`;
-    const length = random.chance(0.06) ? table.rows : random.below(400);
-    return `update ${name} set version = version + 1, payload = ${payloadSql('id', '(version + 1)')}, updated_at = clock_timestamp() where id > ${STILL} and id % 2 = ${parity} and id between ${start} and ${start + length}`;
-  }
-
-  async rows(table: string): Promise<Row[]> {
-    return (await this.pool.query<Row>(`select id::text, version::text, payload, (extract(epoch from updated_at) * 1000000)::bigint::text as at from ${table}`)).rows;
-  }
-
-  async count(table: string): Promise<number> {
-    return (await this.pool.query<{ count: number }>(`select count(*)::int as count from ${table}`)).rows[0]?.count ?? 0;
+    const start = 3 + random.below(table.rows);
+    const theirs = (length: number): string => `id > 2 and id % 2 = ${writer} and id between ${start} and ${start + length}`;
+    if (kind < 0.3) {
+      const key = `${name}/${writer}`;
+      const first = this.nextIds.get(key) ?? 0;
+      const last = first + 2 * random.below(30);
+      this.nextIds.set(key, last + 2);
+      return `insert into ${name} (id, version, hash, payload) select id, 1, ${hashSql('id', '1')}, ${payloadSql('id', '1')} from generate_series(${first}, ${last}, 2) id`;
+    }
+    if (kind < 0.4 && table.deletes) return `delete from ${name} where ${theirs(60)}`;
+    return this.update(table, theirs(random.chance(0.06) ? 2 * table.rows : random.below(400)));
   }
 
   /** Who waits for what: printed when a process hangs. */
