@@ -98,7 +98,9 @@ const zombie: Break = async (scene) => {
     child.kill('SIGCONT');
     const [ended] = await runs.watch(child);
     if (!ended) return undefined;
-    await runs.allow(ended, successor.code === LOCKED ? [0] : [0, LOCKED], `a zombie of ${at.failpoint}`);
+    // ended by its successor before it had the claim, it says only that its connection broke
+    const fenced = claimed || route !== 'postgres-postgres' ? [0, LOCKED] : [0, LOCKED, 3];
+    await runs.allow(ended, successor.code === LOCKED ? [0] : fenced, `a zombie of ${at.failpoint}`);
     if (claimed && successor.code === 0 && before !== await runs.target.content()) throw new RoundFailed(`a zombie of ${at.failpoint} changed the target after its successor had ended`);
     await runs.judge(promised, [successor, ended], `zombie of ${at.failpoint}`);
     return { kind: polite ? 'zombie-silent-lease' : 'zombie', failpoint: `${at.failpoint} (stopped)`, outcome: `successor ${successor.code}, zombie ${ended.code}` };
