@@ -11,8 +11,8 @@ beforeAll(async () => { server = await startPostgres(); });
 afterAll(async () => { await server.stop(); });
 
 const owner = (runId: string, sourceIdentity = 'source 1'): Owner => ({ job: 'job', runId, sourceIdentity, host: 'here', pid: 1 });
-const context = () => ({ ports: testPorts(++seed), directory: '/', maxBufferedBytes: 1e7, note: () => undefined });
-const create = () => destination.create(destinationConfig.parse({ url: server.url }), context());
+const context = (ports?: { eager: boolean }) => ({ ports: testPorts(++seed, ports), directory: '/', maxBufferedBytes: 1e7, note: () => undefined });
+const create = (ports?: { eager: boolean }) => destination.create(destinationConfig.parse({ url: server.url }), context(ports));
 const never = new AbortController().signal;
 
 const T = (kind: 'int32' | 'int64' | 'text' | 'bool'): LogicalType => ({ kind });
@@ -200,7 +200,7 @@ describe('commits that go wrong', () => {
     })();
     await paused;
     const began = performance.now();
-    await using next = await (await create()).claim(pipe, owner('successor'));
+    await using next = await (await create({ eager: true })).claim(pipe, owner('successor'));
     expect(performance.now() - began, 'ms for the claim').toBeLessThan(10_000);
     expect(next.token.runEpoch).toBe(2);
     wake();

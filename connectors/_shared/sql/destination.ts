@@ -12,6 +12,9 @@ import { backendsOf, count, hasState, json, leaseOf, readState, STATE_DDL, text 
 import { transact, Turnstile } from './transact.ts';
 
 
+/** No transaction of a live run keeps others from the run's row for so long, but a large publish: that is ended too. */
+const PAUSED_MS = 1_000;
+
 export interface SqlDestinationOptions {
   readonly database: SqlDatabase;
   readonly capabilities: Capabilities;
@@ -89,9 +92,7 @@ export class SqlDestination implements Destination {
     try {
       await this.ensureState(control);
       await failpoint('sql.claim');
-      // what the run before holds must not block this one, even if it is paused inside a transaction (rule 10)
-      for (const backend of await backendsOf(control, pipe)) await this.database.terminate(control, backend);
-      const token: RunToken = { pipe, runId: owner.runId, runEpoch: await this.raiseEpoch(control, pipe, owner) };
+      const token: RunToken = { pipe, runId: owner.runId, runEpoch: await this.pastPaused(pipe, () => this.raiseEpoch(control, pipe, owner)) };
       await this.takeLease(control, pipe, owner);
       const state = await this.stateUnder(control, token);
       await failpoint('sql.claimed');
@@ -99,6 +100,25 @@ export class SqlDestination implements Destination {
     } catch (error) {
       await control.close();
       throw error;
+    }
+  }
+
+  /**
+   * What the run before holds must not block this one, even if it is paused inside a transaction (rule 10). Its connections are ended while
+   * the claim waits for the run's row already: the claim is then the next to have it, and who looks why its connection broke is fenced.
+   */
+  private async pastPaused<T>(pipe: PipeId, claim: () => Promise<T>): Promise<T> {
+    const claimed = new AbortController();
+    const ending = this.options.ports.clock.sleep(PAUSED_MS, claimed.signal)
+      .then(() => this.reading(async (other) => {
+        for (const backend of await backendsOf(other, pipe)) await this.database.terminate(other, backend);
+      }))
+      .catch(() => undefined); // not needed, or not allowed: then the lock's own time limit ends the wait
+    try {
+      return await claim();
+    } finally {
+      claimed.abort();
+      await ending;
     }
   }
 
