@@ -12,8 +12,8 @@ export async function runPipe(pipe: PipeRun, options: { readonly fullRefresh: bo
   if (options.fullRefresh) await resetStreams(pipe.run, options.chosen); // rule 8: epochs stay, the next load replaces the table
   refuseMixing(pipe.run.state, [...pipe.bindings.values()]);
   const finished = await finishEarlierLoads(pipe, options.chosen);
-  if (pipe.stop.aborted) return;
   const wanted = options.chosen.filter((stream) => !finished.has(stream));
+  if (pipe.stop.aborted) return pipe.report.stopped(wanted); // what an earlier run began is done, but not all up to now
   await runNewLoads(pipe, wanted);
 }
 

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import type { ResolvedJob } from '../job/resolved.ts';
+import type { Connector } from '../sdk/connector.ts';
+import { simpleSource } from '../sdk/simple-source.ts';
+import { emptyStore, memoryDestination, memoryTable, testPorts } from '../sdk/testing/index.ts';
+import type { EngineContext } from './connect.ts';
+import { runJob } from './run-job.ts';
+
+const job: ResolvedJob = {
+  name: 'job', mode: 'batch', directory: '.', source: 'here', overlap: 'fail',
+  connections: { here: { name: 'here', type: 'here', config: {} }, there: { name: 'there', type: 'there', config: {} } },
+  limits: { concurrency: 1, memoryBytes: 1 << 26 }, retry: { attempts: 1, backoff: 'fixed', initialDelayMs: 1, maxDelayMs: 1 }, commit: { intervalMs: 0, bytes: 1 },
+  streams: [{
+    pattern: 'things', skip: false, sync: 'incremental', write: 'append', columns: {}, others: 'keep', naming: 'as_is', contract: { tables: 'evolve', columns: 'evolve', types: 'widen' }, checks: [],
+    errors: { badRows: 'fail' }, badText: 'fail', deletes: 'hard', unavailable: 'error', addedColumns: [], shared: false, target: { use: 'there', options: {} },
+  }],
+};
+
+/** A source that gives a row for each number up to `end`, and a destination that keeps them between runs. */
+function world() {
+  const store = emptyStore();
+  const ports = testPorts(1, { eager: true });
+  const run = async ({ end, stopAt }: { end: number; stopAt?: number }) => {
+    const stop = new AbortController();
+    async function* read(from: unknown) {
+      for (let id = Number(from ?? 0) + 1; id <= end; id++) {
+        if (id === stopAt) stop.abort(new Error('SIGTERM'));
+        yield { rows: [{ id }], position: id };
+      }
+    }
+    const config = z.strictObject({});
+    const connectors: Readonly<Record<string, Connector>> = {
+      here: { name: 'here', title: '', errors: {}, source: { config, secrets: [], syncModes: ['incremental'], create: (_, context) => Promise.resolve(simpleSource(context, { identity: 'one', streams: { things: { columns: { id: 'int64' }, key: ['id'], read } } })) } },
+      there: { name: 'there', title: '', errors: {}, destination: { config, secrets: [], targetOptions: config, capabilities: () => memoryDestination().capabilities, create: () => Promise.resolve(memoryDestination({ store })) } },
+    };
+    const engine: EngineContext = { ports, note: () => undefined, load: (type) => Promise.resolve(connectors[type] ?? Promise.reject(new RangeError(type))) };
+    return runJob(job, { stop: stop.signal, abort: new AbortController().signal, host: 'here', pid: 1, events: () => undefined, takeOver: true }, engine);
+  };
+  return { run, rows: () => memoryTable(store, 'things').map((row) => Number(row['id'])) };
+}
+
+test('a run that is stopped after it has finished an earlier run\'s load has not done its own: it says stopped, not ok', async () => {
+  const { run, rows } = world();
+  expect(await run({ end: 3, stopAt: 2 })).toMatchObject({ outcome: 'stopped' });
+  expect(rows()).toEqual([1, 2]);
+  expect(await run({ end: 3, stopAt: 3 }), 'the load ends with its last row, and so does the time').toMatchObject({ outcome: 'stopped' });
+  expect(await run({ end: 4 })).toMatchObject({ outcome: 'ok' });
+  expect(rows()).toEqual([1, 2, 3, 4]);
+});
