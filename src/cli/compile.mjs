@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const { main, leave, script } = createRequire(import.meta.url)('../../bin/load.js');
+const { main, leave, script, mark } = createRequire(import.meta.url)('../../bin/load.js');
 const folder = mkdtempSync(join(tmpdir(), 'etl-compile-'));
 const job = join(folder, 'job.yaml');
 writeFileSync(job, `
@@ -26,5 +26,5 @@ await main(['connectors', 'list'], root);
 await main(['run', job, '--quiet'], root);
 rmSync(folder, { recursive: true });
 if (process.exitCode !== 0) throw new Error('the job that warms the compiler failed');
-writeFileSync(join(root, 'dist/bundle/src/cli/etl.cjs.compiled'), script.createCachedData());
+writeFileSync(join(root, 'dist/bundle/src/cli/etl.cjs.compiled'), Buffer.concat([Buffer.from(mark, 'latin1'), script.createCachedData()]));
 await leave();

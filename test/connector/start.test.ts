@@ -1,0 +1,41 @@
+/** What a start rests on: the form of the program that the build has compiled, which must never be another program's. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'etl-start-'));
+  for (const name of ['bin', 'dist/bundle', 'package.json', 'oclif.manifest.json']) cpSync(join(root, name), join(folder, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+});
+afterEach(() => { rmSync(folder, { recursive: true, force: true }); });
+
+const run = (...argv: string[]): string => execFileSync(process.execPath, argv, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const refused = (): string => run('-p', "require('./bin/load.js').script.cachedDataRejected").trim();
+
+test('the compiled form is the one that runs', () => {
+  expect(refused()).toBe('false');
+});
+
+test('a compiled form of another build, a cut one and none at all are passed over', () => {
+  const file = join(folder, 'dist/bundle/src/cli/etl.cjs.compiled');
+  const whole = readFileSync(file);
+  const explain = run('bin/etl.js', 'explain', 'ETL-PG-001');
+  for (const data of [Buffer.concat([Buffer.from('/* 0'), whole.subarray(4)]), whole.subarray(0, whole.length >> 1), whole.subarray(0, 72), Buffer.alloc(0)]) {
+    writeFileSync(file, data);
+    expect(refused()).not.toBe('false');
+    expect(run('bin/etl.js', 'explain', 'ETL-PG-001')).toBe(explain);
+  }
+  rmSync(file);
+  expect(run('bin/etl.js', 'explain', 'ETL-PG-001')).toBe(explain);
+});
+
+test('standard input is left to who reads it: no argument is taken from there', () => {
+  const count = execFileSync('sh', ['-c', `printf 'a\\nb\\n' | { "$0" bin/etl.js run nothing.yaml 2>/dev/null; cat; }`, process.execPath], { cwd: folder, encoding: 'utf8' });
+  expect(count).toBe('a\nb\n');
+});
