@@ -54,17 +54,6 @@ async function swap(connection: SqlConnection, { old, fresh, name }: { old: Tabl
   for (const index of indexes) await connection.query(String(index['sql']));
 }
 
-/**
- * There is no index: DuckDB checks it eagerly, it slows every write, and a table that has one can't be renamed by the swap. The fold keeps
- * keys unique from commit to commit; what a load repeats is removed here, the last row written stays.
- */
-function addKey(name: TableName, key: readonly string[]): readonly string[] {
-  const table = qualified(duckdbDialect, name);
-  const columns = key.map(quoteName).join(', ');
-  return [`delete from ${table} as t using (select ${columns}, max(rowid) as last_row from ${table} group by ${columns} having count(*) > 1) as d
-    where ${keysEqual(duckdbDialect, key, ['t', 'd'], true)} and t.rowid <> d.last_row`];
-}
-
 /** Columns that the stage does not have keep what the target's row holds. */
 function upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[] {
   const others = columns.filter((column) => !key.includes(column));
@@ -100,7 +89,9 @@ export const duckdbDialect: SqlDialect = {
   readTable,
   incarnations,
   commentTable: (name, comment) => `comment on table ${qualified(duckdbDialect, name)} is ${literal(comment)}`,
-  addKey,
+  // No index: DuckDB checks it eagerly, it slows every write, and a table that has one can't be renamed by the swap. The fold keeps keys
+  // unique from commit to commit, and `publish` removes what a load repeats.
+  addKey: () => [],
   alterType: (name, column, type) => `alter table ${qualified(duckdbDialect, name)} alter column ${quoteName(column)} type ${type}`,
   upsert,
   swap,

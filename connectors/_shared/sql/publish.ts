@@ -26,9 +26,10 @@ async function flip(context: RunContext, control: SqlSession, load: Load, stage:
   await storeIncarnation(context, control, { stream: stage.stream, name, incarnation });
 }
 
-/** Pages of an API may repeat a row: of equal keys the last one written stays. */
+/** Pages of an API may repeat a row, and a declared key need not be one: of equal keys the last row written stays, and the others are counted. */
 async function addKey(context: RunContext, control: SqlSession, stage: Stage, key: readonly string[]): Promise<void> {
   const { dialect } = context.database;
+  if (!dialect.needsUniqueKey) return keepLast(context, control, stage, key);
   const nullable = keyIsNullable(stage.schema, key);
   const keyed = () => dialect.addKey(stage.name, key, nullable);
   try {
@@ -45,6 +46,10 @@ async function keepLast(context: RunContext, control: SqlSession, stage: Stage, 
   const { dialect } = context.database;
   const table = qualified(dialect, stage.name);
   const columns = key.map((column) => dialect.quote(column)).join(', ');
+  const [row] = await control.query(`select count(*) as keys, coalesce(sum(n - 1), 0) as extra from (select count(*) as n from ${table} group by ${columns} having count(*) > 1) d`);
+  const [keys, extra] = [Number(row?.['keys'] ?? 0), Number(row?.['extra'] ?? 0)];
+  if (extra === 0) return;
+  context.note('warn', `${stage.stream}: ${extra} rows have a key (${key.join(', ')}) that a later row has too: of these ${keys} keys the last row stays.`);
   await control.query(`delete from ${table} as t using (select ${columns}, max(${dialect.rowId}) as last_row from ${table} group by ${columns} having count(*) > 1) as d
     where ${keysEqual(dialect, key, ['t', 'd'], keyIsNullable(stage.schema, key))} and t.${dialect.rowId} <> d.last_row`);
 }
