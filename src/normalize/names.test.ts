@@ -24,5 +24,10 @@ test('target names are never alike, within the limit, and the same in whatever o
 test('a newcomer does not take a name away', () => {
   expect(targetNames(['orderId', 'order_id'], rules()).targets.get('order_id')).toBe('order_id');
   expect(targetNames(['orderId', 'OrderId'], rules({ known: new Set(['OrderId']) })).targets.get('OrderId')).toBe('order_id');
+});
+
+test('a name that the job gives meets no other', () => {
   expect(targetNames(['a', 'b'], rules({ renames: new Map([['a', 'x'], ['b', 'X']]) })).clashes).toEqual([['a', 'b']]);
+  expect(targetNames(['X', 'a', 'b'], rules({ renames: new Map([['a', 'x']]) })).clashes).toEqual([['a', 'X']]);
+  expect(targetNames(['x', 'a'], rules({ renames: new Map([['a', 'x'], ['x', 'a']]) })).clashes).toEqual([]);
 });

@@ -15,13 +15,13 @@ export interface NameRules {
 export interface Names {
   /** Target name by source name. */
   readonly targets: ReadonlyMap<string, string>;
-  /** Source names that the job renames to one and the same name. */
+  /** Source names that meet in a name that the job itself gives to one of them, which comes first. */
   readonly clashes: readonly (readonly string[])[];
 }
 
 /**
  * Target names: the same for the same set of columns in whatever order, and never two alike. Where two source names meet,
- * the one that the job named, or that is spelt so at the source, or that was there before keeps the name; others get a hash.
+ * the one that is spelt so at the source, or that was there before, keeps the name; others get a hash. What the job names meets nothing.
  */
 export function targetNames(sources: readonly string[], rules: NameRules): Names {
   const fold = (name: string): string => (rules.caseSensitiveNames ? name : name.toLowerCase());
@@ -39,7 +39,7 @@ export function targetNames(sources: readonly string[], rules: NameRules): Names
     const best = Math.max(...group.map((entry) => entry.rank));
     const first = group.filter((entry) => entry.rank === best);
     const [only] = first;
-    if (best === RENAMED && first.length > 1) clashes.push(first.map((entry) => entry.source));
+    if (best === RENAMED && group.length > 1) clashes.push([...first, ...group.filter((entry) => entry.rank !== best)].map((entry) => entry.source));
     for (const entry of group) {
       if (first.length === 1 && entry === only) targets.set(entry.source, entry.plain);
       else rest.push(entry);

@@ -80,7 +80,11 @@ function problem(spec: NormalizeSpec, column: string, what: string, hint?: strin
 }
 
 function clashProblems(spec: NormalizeSpec, clashes: readonly (readonly string[])[]): Problem[] {
-  return clashes.map((names) => problem(spec, names[0] ?? '', `the columns ${names.join(', ')} are renamed to one name.`, 'Give each a name of its own.'));
+  return clashes.map(([first = '', ...others]) => {
+    const renamed = others.filter((name) => ruleOf(spec, name)?.rename !== undefined);
+    if (renamed.length > 0) return problem(spec, first, `the columns ${[first, ...renamed].join(', ')} are renamed to one name.`, 'Give each a name of its own.');
+    return problem(spec, first, `it is renamed to ${ruleOf(spec, first)?.rename ?? first}, which is the name of the column ${others.join(', ')} already.`, `Choose another name, or drop or rename ${others.join(', ')} too.`);
+  });
 }
 
 function keyProblems(spec: NormalizeSpec, source: Schema): Problem[] {

@@ -28,6 +28,12 @@ export interface BindOptions {
   readonly state?: JobState;
 }
 
+/** `tables: freeze` keeps out what a pattern brings in later, not what the job names or what its first run finds. */
+function mayMakeTable({ info, entry }: MatchedStream, state: JobState | undefined): boolean {
+  const streams = state?.streams ?? {};
+  return entry.pattern === info.name || streams[info.name] !== undefined || Object.values(streams).every(({ publishedAt }) => publishedAt === undefined);
+}
+
 /** From a matched stream to what source, normaliser and destination need. Pure. */
 export function bind(match: MatchedStream, capabilities: Capabilities, options: BindOptions): Binding {
   const { info, entry } = match;
@@ -42,12 +48,12 @@ export function bind(match: MatchedStream, capabilities: Capabilities, options: 
     fullRefresh: options.fullRefresh || (options.state?.streams[info.name]?.rebuild ?? false), ...(options.range ? { range: options.range } : {}),
   };
   const whole: Schema = { key, fields: info.schema.fields.map((field) => asRead(field, asText)) };
-  const { spec, target, schema } = named(match, whole, selection, capabilities);
+  const { spec, target, schema } = named(match, whole, selection, { capabilities, mayMakeTable: mayMakeTable(match, options.state) });
   const rules = Object.fromEntries(Object.entries(entry.columns).filter(([, rule]) => !rule.drop).map(([name, rule]) => [name, publicRule(rule)]));
   const unmixable = digest({ key: [...key], write: entry.write, rules });
   return {
     stream: info.name, match, selection, target, spec, schema, unmixable,
-    fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: target as unknown as Json, others: entry.others, naming: entry.naming }),
+    fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: { ...target, evolve: entry.contract } as unknown as Json, others: entry.others, naming: entry.naming }),
   };
 }
 
@@ -81,9 +87,9 @@ function refuseKey({ info, entry }: MatchedStream, key: readonly string[]): void
 }
 
 /** The spec needs the target's key, whose names the spec makes: so the names come first. */
-function named(match: MatchedStream, source: Schema, selection: Selection, capabilities: Capabilities): { spec: NormalizeSpec; target: Target; schema: Schema } {
+function named(match: MatchedStream, source: Schema, selection: Selection, { capabilities, mayMakeTable }: { readonly capabilities: Capabilities; readonly mayMakeTable: boolean }): { spec: NormalizeSpec; target: Target; schema: Schema } {
   const { info, entry } = match;
-  const nameless = targetOf(match, capabilities);
+  const nameless = targetOf(match, capabilities, mayMakeTable);
   const draft: NormalizeSpec = {
     stream: info.name, target: nameless, columns: entry.columns, others: entry.others, naming: entry.naming,
     contract: { columns: entry.contract.columns, types: entry.contract.types }, checks: entry.checks, badRows: entry.errors.badRows, badText: entry.badText,
@@ -107,7 +113,7 @@ function refuseProblems({ entry }: MatchedStream, problems: readonly Problem[]):
   });
 }
 
-function targetOf({ info, entry }: MatchedStream, capabilities: Capabilities): Target {
+function targetOf({ info, entry }: MatchedStream, capabilities: Capabilities, mayMakeTable: boolean): Target {
   const dot = info.name.lastIndexOf('.');
   const parts = { schema: dot < 0 ? '' : info.name.slice(0, dot), stream: info.name.slice(dot + 1) };
   const fill = (text: string) => text.replaceAll('{schema}', parts.schema).replaceAll('{stream}', parts.stream);
@@ -117,7 +123,7 @@ function targetOf({ info, entry }: MatchedStream, capabilities: Capabilities): T
     stream: info.name, ...(entry.target.schema === undefined ? {} : { schema: fill(entry.target.schema) }), table: targets.get(wanted) ?? wanted,
     write: entry.write, key: [], deletes: entry.deletes, unavailable: entry.unavailable,
     addedColumns: entry.addedColumns, shared: entry.shared, options: entry.target.options,
-    evolve: { tables: entry.contract.tables === 'evolve', columns: entry.contract.columns === 'evolve', types: entry.contract.types === 'widen' },
+    evolve: { tables: entry.contract.tables === 'evolve' || mayMakeTable, columns: entry.contract.columns === 'evolve', types: entry.contract.types === 'widen' },
   };
 }
 

@@ -27,6 +27,7 @@ export const brokenJobs: readonly BrokenCase[] = [
   { name: 'unknown key column', job: job('lake', '{ write: merge, key: [idd] }'), exit: 2, code: 'ETL-PLAN-004', at: 'public.orders', says: /idd/ },
   { name: 'masked cursor', job: job('lake', '{ cursor: at, columns: { at: { redact: gone } } }'), exit: 2, code: 'ETL-NRM-020', at: 'public.orders', says: /at/ },
   { name: 'two columns of one name', job: job('lake', '{ columns: { name: { rename: one }, at: { rename: one } } }'), exit: 2, code: 'ETL-NRM-003', at: 'public.orders', says: /one name/ },
+  { name: 'a column renamed to another', job: job('lake', '{ columns: { at: { rename: name } } }'), exit: 2, code: 'ETL-NRM-003', at: 'public.orders', says: /renamed to name, which is the name of the column name/ },
   { name: 'password in an argument', job: job('out'), run: (world) => world.etl('run', 'postgres://u:s3cr3t-arg@127.0.0.1/shop', 'file:out', '--stream', 'public.orders'), exit: 2, code: 'ETL-JOB-035', says: /environment/ },
   { name: 'plan that has drifted', job: job('out'), args: ['--plan', 'deadbeef0000'], exit: 2, code: 'ETL-RUN-032', says: /plan/ },
 ];
