@@ -5,6 +5,7 @@ import type { Connector } from '../sdk/connector.ts';
 import { simpleSource } from '../sdk/simple-source.ts';
 import { emptyStore, memoryDestination, memoryTable, testPorts } from '../sdk/testing/index.ts';
 import type { EngineContext } from './connect.ts';
+import type { RunEvent } from './events.ts';
 import { runJob } from './run-job.ts';
 
 const job: ResolvedJob = {
@@ -21,7 +22,7 @@ const job: ResolvedJob = {
 function world() {
   const store = emptyStore();
   const ports = testPorts(1, { eager: true });
-  const run = async ({ end, stopAt }: { end: number; stopAt?: number }) => {
+  const run = async ({ end, stopAt, stopOn }: { end: number; stopAt?: number; stopOn?: RunEvent['type'] }) => {
     const stop = new AbortController();
     async function* read(from: unknown) {
       for (let id = Number(from ?? 0) + 1; id <= end; id++) {
@@ -35,7 +36,7 @@ function world() {
       there: { name: 'there', title: '', errors: {}, destination: { config, secrets: [], targetOptions: config, capabilities: () => memoryDestination().capabilities, create: () => Promise.resolve(memoryDestination({ store })) } },
     };
     const engine: EngineContext = { ports, note: () => undefined, load: (type) => Promise.resolve(connectors[type] ?? Promise.reject(new RangeError(type))) };
-    return runJob(job, { stop: stop.signal, abort: new AbortController().signal, host: 'here', pid: 1, events: () => undefined, takeOver: true }, engine);
+    return runJob(job, { stop: stop.signal, abort: new AbortController().signal, host: 'here', pid: 1, events: ({ type }) => { if (type === stopOn) stop.abort(new Error('SIGTERM')); }, takeOver: true }, engine);
   };
   return { run, rows: () => memoryTable(store, 'things').map((row) => Number(row['id'])) };
 }
@@ -44,7 +45,7 @@ test('a run that is stopped after it has finished an earlier run\'s load has not
   const { run, rows } = world();
   expect(await run({ end: 3, stopAt: 2 })).toMatchObject({ outcome: 'stopped' });
   expect(rows()).toEqual([1, 2]);
-  expect(await run({ end: 3, stopAt: 3 }), 'the load ends with its last row, and so does the time').toMatchObject({ outcome: 'stopped' });
+  expect(await run({ end: 3, stopOn: 'published' }), 'the earlier load is done, a pass of its own is not').toMatchObject({ outcome: 'stopped' });
   expect(await run({ end: 4 })).toMatchObject({ outcome: 'ok' });
   expect(rows()).toEqual([1, 2, 3, 4]);
 });
