@@ -64,13 +64,15 @@ function compare(a: usize, an: i32, b: usize, bn: i32): i32 {
   for (; i < n; i++) { const x = <i32>load<u8>(a + i), y = <i32>load<u8>(b + i); if (x != y) return x - y; }
   return an - bn;
 }
-function keep(p: usize, len: i32, s: usize, lenAt: usize, at: usize): void {
-  const n = min(len, KEPT);
-  store<i32>(s + lenAt, n); memory.copy(s + at, p, n);
+/** Makes p the least (`at` 32) or the greatest (`at` 128), as far as texts are kept. */
+function keep(p: usize, len: i32, s: usize, at: usize): void {
+  const words = s + (at == 32 ? 4 : 8);
+  store<i32>(words, min(len, KEPT)); store<u32>(words, <u32>(len > KEPT), 8);
+  for (let k = 0; k < min(len, KEPT); k += 16) v128.store(s + at + k, v128.load(p + k));
 }
 /** How many bytes, by eights, the least and the greatest have in common: what lies between them mostly begins with those too. */
 function sharedBytes(s: usize): i32 {
-  const n = min(load<i32>(s, 4), load<i32>(s, 8)) & ~7;
+  const n = min(min(load<i32>(s, 4), load<i32>(s, 8)) & ~7, KEPT - 8);
   let k = 0;
   while (k < n && load<u64>(s + 32 + k) == load<u64>(s + 128 + k)) k += 8;
   return k;
@@ -78,38 +80,47 @@ function sharedBytes(s: usize): i32 {
 /** Makes p the least or the greatest if it is. */
 function widenText(p: usize, len: i32, s: usize): void {
   const n = min(len, KEPT), any = load<u32>(s) != 0;
-  if (!any || compare(p, n, s + 32, load<i32>(s, 4)) < 0) { keep(p, len, s, 4, 32); store<u32>(s, <u32>(len > KEPT), 12); }
+  if (!any || compare(p, n, s + 32, load<i32>(s, 4)) < 0) keep(p, len, s, 32);
   const order = any ? compare(p, n, s + 128, load<i32>(s, 8)) : 1;
-  if (order > 0) { keep(p, len, s, 8, 128); store<u32>(s, <u32>(len > KEPT), 16); }
+  if (order > 0) keep(p, len, s, 128);
   else if (order == 0 && len > KEPT) store<u32>(s, 1, 16);
   store<u32>(s, 1);
 }
+/** The same of a p that is equal up to `from` with the least (`at` 32) or the greatest (`at` 128), and so is not beyond the other. */
+function widenTail(p: usize, len: i32, s: usize, at: usize, from: i32): void {
+  const kept = load<i32>(s + (at == 32 ? 4 : 8)) - from;
+  const order = compare(p + from, min(len, KEPT) - from, s + at + from, kept);
+  if (at == 32 ? order < 0 : order > 0) keep(p, len, s, at);
+  else if (at == 128 && order == 0 && len > KEPT) store<u32>(s, 1, 16);
+}
 /**
- * Widens the statistics at `s` by the present values of rows from..to. Most lie between the bounds or on one of them, which the eight
- * bytes after those that the bounds share tell.
+ * Widens the statistics at `s` by the present values of rows from..to. Where a value stands is mostly told by the eight bytes after
+ * those that the bounds share; of values that rise or fall each is a new bound.
  */
 export function pqTextRange(data: usize, offsets: usize, valid: usize, from: i32, to: i32, s: usize): void {
-  let any = load<u32>(s) != 0, skip = 0, least = 0, most = 0, lo: u64 = 0, hi: u64 = 0, stale = any;
-  let a = load<i32>(offsets + (<usize>from << 2));
+  let skip = i32.MAX_VALUE, lo: u64 = 0, hi: u64 = 0, stale = load<u32>(s) != 0;
+  let p = data + load<i32>(offsets + (<usize>from << 2));
   for (let i = from; i < to; i++) {
-    const b = load<i32>(offsets + (<usize>i << 2), 4), len = b - a, p = data + a;
-    a = b;
+    const next = data + load<i32>(offsets + (<usize>i << 2), 4), len = <i32>(next - p), value = p;
+    p = next;
     if (!present(valid, i)) continue;
     if (stale) {
-      skip = sharedBytes(s); least = load<i32>(s, 4); most = load<i32>(s, 8);
-      lo = head(s + 32 + skip, least - skip); hi = head(s + 128 + skip, most - skip);
-      stale = false;
+      skip = sharedBytes(s); stale = false;
+      lo = head(s + 32 + skip, load<i32>(s, 4) - skip); hi = head(s + 128 + skip, load<i32>(s, 8) - skip);
     }
-    if (any && len >= skip) {
+    if (len >= skip) {
       let k = 0;
-      while (k < skip && load<u64>(p + k) == load<u64>(s + 32 + k)) k += 8;
+      while (k < skip && load<u64>(value + k) == load<u64>(s + 32 + k)) k += 8;
       if (k == skip) {
-        const h = head(p + skip, len - skip);
+        const h = head(value + skip, len - skip);
         if (h > lo && h < hi) continue;
-        if (len <= skip + 8 && ((h == lo && len == least) || (h == hi && len == most))) continue;
+        if (h > hi) { keep(value, len, s, 128); hi = h; continue; }
+        if (h < lo) { keep(value, len, s, 32); lo = h; continue; }
+        if (len <= skip + 8 && len == (h == lo ? load<i32>(s, 4) : load<i32>(s, 8))) continue; // that bound itself
+        if (lo < hi) { widenTail(value, len, s, h == lo ? 32 : 128, skip + 8); continue; }
       }
     }
-    widenText(p, len, s);
-    any = stale = true;
+    widenText(value, len, s);
+    stale = true;
   }
 }
