@@ -11,7 +11,7 @@ import { dataPageHeader, dictionaryPageHeader, Encoding } from './page.ts';
 
 /** A page ends at this many rows, so that the page index can skip, or at this many bytes of values. */
 const PAGE_ROWS = 20_000;
-const PAGE_BYTES = 240 * 1024;
+const PAGE_BYTES = 480 * 1024;
 /** Rows of a nested column that are taken at a time. */
 const NESTED_ROWS = 1024;
 /** Kept free before a page's values, for its levels: then PLAIN values are compressed where they lie. Enough for a flat column. */
@@ -55,7 +55,9 @@ export class ColumnWriter {
   private readonly arena = new Arena();
   private readonly page: Statistics;
   private readonly chunk: Statistics;
-  private readonly dictionary: Dictionary | undefined;
+  private readonly takesDictionary: boolean;
+  /** Of this chunk, from its first values until no page refers to it and none will: its memory serves the next column. */
+  private dictionary: Dictionary | undefined;
   /** Indices go into the page in the making; false once the dictionary did not pay or is full. */
   private indexed: boolean;
   /** The page in the making. */
@@ -81,8 +83,7 @@ export class ColumnWriter {
     this.page = new Statistics(leaf.type, this.arena);
     this.chunk = new Statistics(leaf.type, this.arena);
     const { width, physical } = leaf.type;
-    this.dictionary = physical !== Physical.BOOLEAN && width <= 8 ? new Dictionary(width, this.arena) : undefined;
-    this.indexed = this.dictionary !== undefined;
+    this.takesDictionary = this.indexed = physical !== Physical.BOOLEAN && width <= 8;
   }
 
   /** Bytes of this chunk before compression, the page in the making included. */
@@ -91,6 +92,7 @@ export class ColumnWriter {
   }
 
   append(vector: Vector): void {
+    if (this.indexed) this.dictionary ??= new Dictionary(this.leaf.type.width);
     if (this.leaf.steps.every((step) => step.kind === 'optional')) this.appendFlat(vector);
     else for (let from = 0; from < vector.length; from += NESTED_ROWS) this.appendNested(vector, from, Math.min(from + NESTED_ROWS, vector.length));
   }
@@ -152,7 +154,7 @@ export class ColumnWriter {
     this.valuesEnd += present * width;
     if (!this.dictionary || !this.indexed) return;
     const out = this.indices.ensure((this.present + present) * 4, this.present * 4) + this.present * 4;
-    if (kernels().pqDict(width, values, present, this.dictionary.address, out) < present) this.indexed = false;
+    if (kernels().pqDict(width, values, present, this.dictionary.address, out) < present) this.abandonDictionary();
   }
 
   private appendText(vector: Vector, valid: number, from: number, to: number): void {
@@ -179,11 +181,18 @@ export class ColumnWriter {
   /** The page in the making becomes PLAIN, and so do all after it. `more` indices are written but not yet counted. */
   private abandonDictionary(more = 0): void {
     this.indexed = false;
-    if (!this.dictionary || this.leaf.type.width > 0) return;
-    const count = this.present + more;
-    const size = kernels().pqUndictSize(this.indices.address, count, this.dictionary.address);
-    kernels().pqUndict(this.indices.address, count, this.dictionary.address, this.valuesRoom(size));
-    this.valuesEnd = size;
+    if (this.dictionary && this.leaf.type.width === 0) {
+      const count = this.present + more;
+      const size = kernels().pqUndictSize(this.indices.address, count, this.dictionary.address);
+      kernels().pqUndict(this.indices.address, count, this.dictionary.address, this.valuesRoom(size));
+      this.valuesEnd = size;
+    }
+    if (this.indexedPages === 0) this.dropDictionary();
+  }
+
+  private dropDictionary(): void {
+    this.dictionary?.release();
+    this.dictionary = undefined;
   }
 
   private endPage(): void {
@@ -257,8 +266,8 @@ export class ColumnWriter {
     this.pages = [];
     this.chunkRows = this.indexedPages = this.uncompressed = 0;
     this.chunk.clear();
-    this.dictionary?.clear();
-    this.indexed = this.dictionary !== undefined;
+    this.dropDictionary();
+    this.indexed = this.takesDictionary;
     return chunk;
   }
 
@@ -272,6 +281,7 @@ export class ColumnWriter {
 
   release(): void {
     this.arena.release();
+    this.dropDictionary();
     this.data.release();
     for (const region of [this.values, this.indices, this.definitions, this.repetitions]) region.release();
   }

@@ -12,22 +12,21 @@ const TRIAL = 16_000;
 /** The distinct values of a column chunk, in a block of the linear memory that the kernels fill. */
 export class Dictionary {
   readonly address: number;
-  /** 0 for texts. */
-  readonly width: number;
+  private readonly arena = new Arena();
   private values = 0;
 
-  constructor(width: number, arena: Arena) {
-    this.width = width;
+  /** `width` of the values; 0 for texts. */
+  constructor(width: number) {
+    const { arena } = this;
     this.address = arena.allocate(32);
     const starts = width === 0 ? arena.allocate(MOST_ENTRIES * 4) : 0;
     new Uint32Array(viewBytes(0, 0).buffer, this.address, 8)
       .set([0, 0, MOST_ENTRIES, MOST_BYTES, SLOTS - 1, arena.allocate(SLOTS * 4), starts, arena.allocate(MOST_BYTES)]);
-    this.clear();
+    kernels().pqDictClear(this.address);
   }
 
-  clear(): void {
-    this.values = 0;
-    kernels().pqDictClear(this.address);
+  release(): void {
+    this.arena.release();
   }
   get entries(): number {
     return this.word(0);

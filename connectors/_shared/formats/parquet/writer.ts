@@ -24,6 +24,8 @@ export class ParquetWriter implements FileWriter {
   private readonly shredder = new Shredder();
   private compressor: Compressor | undefined;
   private columns: readonly ColumnWriter[] = [];
+  /** The same, by the field that they belong to. */
+  private byField: readonly (readonly ColumnWriter[])[] = [];
   private groupRows = 0;
 
   constructor(schema: Schema, options: FormatOptions, sink: ByteSink) {
@@ -49,6 +51,7 @@ export class ParquetWriter implements FileWriter {
     this.compressor = compressor;
     const shared = { compressor, body: this.body, shredder: this.shredder };
     this.columns = this.parquet.leaves.map((leaf) => new ColumnWriter(leaf, shared));
+    this.byField = this.schema.fields.map((_, i) => this.columns.filter((column) => column.leaf.column === i));
     await this.write(MAGIC);
   }
 
@@ -56,14 +59,14 @@ export class ParquetWriter implements FileWriter {
     if (batch.length === 0) return;
     const scratch = new Arena();
     try {
-      for (const [i, field] of this.schema.fields.entries()) {
+      this.schema.fields.forEach((field, i) => {
         const given = batch.columns[i];
         if (!given || batch.schema.fields[i]?.type.kind !== field.type.kind) {
           throw new EtlError({ kind: 'internal', code: 'ETL-FMT-002', message: `Stream ${batch.stream}: the batch has no column ${field.name} of kind ${field.type.kind}.` });
         }
         const vector = convert(given, this.options, scratch);
-        for (const column of this.columns) if (column.leaf.column === i) column.append(vector);
-      }
+        for (const column of this.byField[i] ?? []) column.append(vector);
+      });
     } finally {
       scratch.release();
     }
@@ -135,7 +138,7 @@ export class ParquetWriter implements FileWriter {
 
   abort(): void {
     for (const column of this.columns) column.release();
-    this.columns = [];
+    this.columns = this.byField = [];
     this.compressor?.release();
     this.body.release();
     this.shredder.release();
