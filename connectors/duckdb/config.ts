@@ -3,7 +3,7 @@ import { z } from 'zod';
 export const duckdbConfig = z.strictObject({
   path: z.string().min(1).refine((path) => !path.startsWith(':memory:') && !path.startsWith('md:'), 'a database in memory forgets its state with the process: give a file')
     .describe('The database file; made if it is missing. Relative paths begin at the job file.'),
-  threads: z.number().int().min(1).max(256).optional().describe('Threads of DuckDB. Default: all cores'),
+  threads: z.number().int().min(1).max(256).optional().describe('Threads of DuckDB for merges and for publishing; rows are written with one. Default: all cores'),
   memory_limit: z.string().regex(/^\d+(\.\d+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/i, 'a size such as 512MB').default('1GB').describe('Memory of DuckDB itself; what exceeds it goes to temp_directory'),
   temp_directory: z.string().min(1).optional().describe('Default: beside the file'),
 });

@@ -6,13 +6,16 @@ import type { RowWriter, SqlDatabase, SqlRow, SqlSession, SqlValue } from '../_s
 import { duckdbDialect } from './dialect.ts';
 import { commitError, duckdbError, faultError } from './errors.ts';
 import { DuckdbWriter } from './load.ts';
+import { RELAY, type RelayParts } from './relay.ts';
+import { RowFunctions } from './rows.ts';
+import { quoteName } from './types.ts';
 
 type Api = typeof import('@duckdb/node-api');
 
 /** The driver is an optional dependency of 70 MB: loaded when a DuckDB connection is made, never before. */
 export async function loadApi(): Promise<Api> {
   try {
-    return await import('@duckdb/node-api');
+    return (await import('@duckdb/node-api')).default;
   } catch (error) {
     throw new EtlError({ kind: 'config', code: 'ETL-DUCK-004', message: 'The package @duckdb/node-api can\'t be loaded.', hint: 'npm install @duckdb/node-api', cause: error });
   }
@@ -36,7 +39,36 @@ class Turn {
 interface OpenFile {
   readonly instance: DuckDBInstance;
   readonly turn: Turn;
+  readonly rows: RowFunctions;
+  readonly threads: Threads;
   users: number;
+}
+
+/**
+ * A load's statement runs on the thread that sent it. DuckDB's other threads find nothing to do and wake each other for it, at a third
+ * more CPU for the load, so there are none while rows are written; what works on whole tables has them all.
+ */
+class Threads {
+  private readonly connection: DuckDBConnection;
+  private readonly all: number;
+  private loads = 0;
+
+  constructor(connection: DuckDBConnection, all: number) {
+    this.connection = connection;
+    this.all = all;
+  }
+
+  async begin(): Promise<void> {
+    if (++this.loads === 1) await this.set(1);
+  }
+
+  async end(): Promise<void> {
+    if (--this.loads === 0) await this.set(this.all);
+  }
+
+  private async set(count: number): Promise<void> {
+    if (this.all > 1) await this.connection.run(`set threads = ${count}`);
+  }
 }
 
 /**
@@ -65,14 +97,23 @@ export interface FileOptions {
 }
 
 async function openFile(key: string, options: FileOptions): Promise<OpenFile> {
-  const { DuckDBInstance } = await loadApi();
+  const api = await loadApi();
   try {
     // Nothing is fetched from anywhere: json, icu and parquet are built in.
-    const instance = await DuckDBInstance.create(key, { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false', ...options.settings });
-    return { instance, turn: new Turn(), users: 0 };
+    const instance = await api.DuckDBInstance.create(key, { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false', ...options.settings });
+    const connection = await instance.connect();
+    await sweepRelays(connection);
+    const [[threads] = []] = (await connection.runAndReadAll("select current_setting('threads')::int")).getRows();
+    return { instance, turn: new Turn(), rows: new RowFunctions(api, connection), threads: new Threads(connection, Number(threads)), users: 0 };
   } catch (error) {
     throw duckdbError(error);
   }
+}
+
+/** The lock says that no other process lives that has the file: tables of a relay are of one that died between its two transactions. */
+async function sweepRelays(connection: DuckDBConnection): Promise<void> {
+  const left = await connection.runAndReadAll(`select schema_name, table_name from duckdb_tables() where database_name = current_database() and starts_with(table_name, '${RELAY}')`);
+  for (const [schema, table] of left.getRows()) await connection.run(`drop table ${quoteName(String(schema))}.${quoteName(String(table))}`);
 }
 
 /** The file, opened at the first use and closed at dispose, so that the job's `after` command can open it (rule 28). */
@@ -111,11 +152,14 @@ export class DuckdbFile implements SqlDatabase {
   }
 
   async connect(): Promise<DuckdbSession> {
-    const { instance, turn } = await this.open();
+    const { instance, turn, rows, threads } = await this.open();
     const api = await loadApi();
-    const connection = await instance.connect();
-    await connection.run("set TimeZone = 'UTC'");
-    const session = new DuckdbSession({ connection, turn, api, closed: (it) => this.sessions.delete(it) });
+    const connect = async () => {
+      const connection = await instance.connect();
+      await connection.run("set TimeZone = 'UTC'");
+      return connection;
+    };
+    const session = new DuckdbSession({ connection: await connect(), connect, turn, api, rows, threads, closed: (it) => this.sessions.delete(it) });
     this.sessions.add(session);
     return session;
   }
@@ -132,11 +176,12 @@ export class DuckdbFile implements SqlDatabase {
     if (!file || --file.users > 0) return;
     openFiles.delete(this.key);
     await failpoint('duckdb.close');
+    file.rows.dispose();
     file.instance.closeSync(); // writes the log into the file and gives the lock back
   }
 }
 
-interface SessionParts {
+interface SessionParts extends RelayParts {
   readonly connection: DuckDBConnection;
   readonly turn: Turn;
   readonly api: Api;
@@ -166,13 +211,13 @@ export class DuckdbSession implements SqlSession {
 
   constructor(parts: SessionParts) {
     this.parts = parts;
-    this.rows = new DuckdbWriter({ connection: parts.connection, api: parts.api, run: (sql) => this.query(sql) });
+    this.rows = new DuckdbWriter({ ...parts, session: this });
     this.writer = this.rows;
   }
 
   async query(sql: string, params: readonly SqlValue[] = []): Promise<readonly SqlRow[]> {
     if (this.isClosed) throw new EtlError({ kind: 'transient', code: 'ETL-DUCK-009', message: 'The connection to the database is closed.' });
-    this.rows.settle();
+    await this.rows.settle();
     const mine = !this.begun && OWN_STAGE.test(sql);
     if (this.inTransaction && !mine) await this.reallyBegin();
     const alone = !this.inTransaction && !mine && !READS.test(sql) ? await this.parts.turn.take() : undefined;
@@ -248,7 +293,10 @@ export class DuckdbSession implements SqlSession {
   }
 
   cancel(): Promise<void> {
-    if (!this.isClosed) this.parts.connection.interrupt();
+    if (!this.isClosed) {
+      this.parts.connection.interrupt();
+      this.rows.interrupt();
+    }
     return Promise.resolve();
   }
 
@@ -257,7 +305,7 @@ export class DuckdbSession implements SqlSession {
     this.isClosed = true;
     this.parts.connection.interrupt();
     await this.running;
-    this.rows.dispose();
+    await this.rows.dispose();
     this.parts.connection.closeSync(); // rolls back what is open
     this.ended();
     this.parts.closed(this);

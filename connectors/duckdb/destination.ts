@@ -11,6 +11,7 @@ export function duckdbCapabilities(): Capabilities {
     deletes: ['hard', 'soft'],
     processes: 1,
     maxSessions: 8,
+    maxSplits: 1, // a second session of a table would have to write its rows again, when its load's table has some
     origins: [],
     keepsState: true,
     promise: { append: 'exactly-once', merge: 'exactly-once', replace: 'exactly-once', scd2: 'exactly-once' },
@@ -26,6 +27,7 @@ export async function createDestination(config: DuckdbConfig, context: Connector
     path,
     settings: {
       memory_limit: config.memory_limit,
+      write_buffer_row_group_count: '1', // a row group is written when it is full: five of them are a hundred megabytes
       ...(config.threads !== undefined && { threads: String(config.threads) }),
       ...(config.temp_directory !== undefined && { temp_directory: resolve(context.directory, config.temp_directory) }),
     },

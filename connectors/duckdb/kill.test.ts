@@ -19,7 +19,7 @@ function startChild(args: readonly string[]) {
 
 const POINTS = ['sql.claimed', 'sql.open', 'sql.commit.held', 'duckdb.commit', 'duckdb.committed', 'sql.publish', 'sql.published', 'duckdb.close'];
 const CASES: readonly (World & { readonly points: readonly string[] })[] = [
-  { world: 'full', write: 'replace', points: [...POINTS, 'sql.publish.flip'] },
+  { world: 'full', write: 'replace', points: [...POINTS, 'duckdb.relayed', 'sql.publish.flip'] },
   { world: 'incremental', write: 'merge', points: POINTS },
   { world: 'incremental', write: 'append', points: POINTS },
 ];

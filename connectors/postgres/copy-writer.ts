@@ -103,7 +103,7 @@ export class CopyWriter implements RowWriter {
   private async copyInto(into: RowTarget): Promise<{ readonly copy: CopyIn; readonly wire: Wire }> {
     const sql = copyStatement(into.table, into.columns.map((column) => column.name));
     if (this.open?.key === sql) return this.open;
-    await this.endCopy();
+    await this.settle();
     const copy = new CopyIn(sql);
     this.client.query(copy as unknown as pg.Submittable); // `pg` takes any object that submits itself
     try {
@@ -116,7 +116,7 @@ export class CopyWriter implements RowWriter {
     }
   }
 
-  private async endCopy(): Promise<void> {
+  async settle(): Promise<void> {
     const { open } = this;
     if (!open) return;
     this.open = undefined;
@@ -129,7 +129,7 @@ export class CopyWriter implements RowWriter {
   }
 
   async finish(): Promise<number> {
-    await this.endCopy();
+    await this.settle();
     const { written } = this;
     this.written = 0;
     return written;

@@ -33,7 +33,7 @@ const { outputFiles: [{ text }] } = await build({
   bundle: true, format: 'cjs', platform: 'node', target: 'node20', minifySyntax: true, minifyWhitespace: true,
   banner: { js: "(function (exports, require, module, __filename, __import) { const __url = require('node:url').pathToFileURL(__filename).href;" }, footer: { js: '})' },
   define: { 'import.meta.url': '__url' }, supported: { 'dynamic-import': false },
-  external: ['snappy', '@duckdb/node-api', '@duckdb/node-bindings', '@bokuweb/zstd-wasm', 'amaro', 'pg-native'],
+  external: ['snappy', '@duckdb/node-bindings', '@bokuweb/zstd-wasm', 'amaro', 'pg-native'],
 });
 // One byte a character is read fastest; esbuild escapes all others but in regular expressions.
 if (/[^\0-\xff]/.test(text)) throw new Error('the bundle does not fit into Latin-1');

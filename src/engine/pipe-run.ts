@@ -25,6 +25,11 @@ export interface PipeRun {
   readonly abort: AbortSignal;
 }
 
+/** Into how many splits a source may cut a table. */
+export function splitLimit(job: ResolvedJob, destination: Connected<Destination>): number {
+  return Math.min(job.limits.concurrency, destination.port.capabilities.maxSplits ?? job.limits.concurrency);
+}
+
 export type Slots = <T>(work: () => Promise<T>) => Promise<T>;
 
 export function createSlots(count: number): Slots {

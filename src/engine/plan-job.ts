@@ -3,6 +3,7 @@ import { bind, digest, refuseSharedTables, type Binding } from '../plan/bind.ts'
 import { matchStreams, queriesOf, selected } from '../plan/pipes.ts';
 import type { Destination, Json, JobState, Load, Position, SchemaPlan, Source } from '../sdk/contract.ts';
 import { classified, discoverFor, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
+import { splitLimit } from './pipe-run.ts';
 
 export interface PlanJobOptions {
   readonly select?: readonly string[];
@@ -60,7 +61,7 @@ export async function planJob(job: ResolvedJob, options: PlanJobOptions, engine:
 
 async function planStreams(job: ResolvedJob, source: Connected<Source>, destination: Connected<Destination>, of: { chosen: readonly Binding[]; state: JobState; nextLoadId: () => string }): Promise<PlannedStream[]> {
   const { chosen, state, nextLoadId } = of;
-  const loads = await classified(source.connector, () => source.port.plan(chosen.map(({ selection }) => selection), state, { maxSplits: job.limits.concurrency, nextLoadId }));
+  const loads = await classified(source.connector, () => source.port.plan(chosen.map(({ selection }) => selection), state, { maxSplits: splitLimit(job, destination), nextLoadId }));
   const planned: PlannedStream[] = [];
   for (const binding of chosen) {
     const plan = await classified(destination.connector, () => destination.port.planSchema(binding.target, binding.schema));

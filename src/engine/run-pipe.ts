@@ -2,7 +2,7 @@ import { EtlError } from '../errors/error.ts';
 import type { Load, Reading, StoredLoad } from '../sdk/contract.ts';
 import { classified } from './connect.ts';
 import { fingerprintOf, refuseMixing, verdictOf } from './fingerprint.ts';
-import type { PipeRun } from './pipe-run.ts';
+import { splitLimit, type PipeRun } from './pipe-run.ts';
 import { resetStreams } from './reset.ts';
 import { runLoad } from './run-load.ts';
 import { together } from './together.ts';
@@ -56,7 +56,7 @@ async function runNewLoads(pipe: PipeRun, streams: readonly string[]): Promise<v
   const selection = streams.flatMap((stream) => pipe.bindings.get(stream)?.selection ?? []);
   const marked = selection.map((wanted) => ({ ...wanted, fullRefresh: wanted.fullRefresh || (run.state.streams[wanted.stream]?.rebuild ?? false) }));
   const planned = await classified(source.connector, () =>
-    source.port.plan(marked, run.state, { maxSplits: job.limits.concurrency, nextLoadId: () => engine.ports.random.uuidv7() }));
+    source.port.plan(marked, run.state, { maxSplits: splitLimit(job, pipe.destination), nextLoadId: () => engine.ports.random.uuidv7() }));
   await together(pipe.stop, planned.map((load) => (stop: AbortSignal) => guarded(pipe, load.streams, () => pipe.loadSlots(async () => {
     if (stop.aborted) return 'stopped';
     const { stored, reading } = await beginLoad(pipe, load);

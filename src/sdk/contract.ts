@@ -243,6 +243,8 @@ export interface Capabilities {
   readonly processes: 1 | 'many';
   /** Sessions that may be open at once in one process. */
   readonly maxSessions: number;
+  /** More splits of one table than this gain nothing here. Absent: as many as the source and the job have. */
+  readonly maxSplits?: number;
   /** Origins whose text it reads back exactly: `pg`. */
   readonly origins: readonly string[];
   /** State, fences and rejects lie at the destination. False: open, write and flush only; the pipeline wraps it (rule 29). */

@@ -53,11 +53,13 @@ export type Fault =
   | { readonly what: 'duplicate_key'; readonly message: string; readonly hint?: string }
   | { readonly what: 'internal'; readonly message: string };
 
-/** Puts the rows of batches into tables, fast. Several batches may share one statement; `finish` ends it. */
+/** Puts the rows of batches into tables, fast. Several batches may share one statement. */
 export interface RowWriter {
-  /** Encodes the batch completely before it returns, so that the caller may release it. Rows may still be on their way. */
+  /** The caller may release the batch when this returns, although rows may still be on their way. */
   write(into: RowTarget, batch: Batch): Promise<void>;
-  /** All rows of all writes are in their tables. Bytes written since the last finish. */
+  /** Statements on the session may follow, and see what was written to temporary tables. */
+  settle(): Promise<void>;
+  /** Before a commit: all rows of all writes are in their tables, as its transaction sees them. Bytes written since the last finish. */
   finish(): Promise<number>;
 }
 

@@ -155,7 +155,7 @@ class SqlSessionWriter implements Session {
     sink.logsChanges ||= before.logsChanges;
     sink.pending = { ...before.pending, unavailable: new Set() };
     if (!before.stage) return;
-    await this.session.writer.finish();
+    await this.session.writer.settle();
     if (dirty) {
       keepColumns(before, sink);
       const { table } = await this.stage(sink);
@@ -216,7 +216,7 @@ class SqlSessionWriter implements Session {
   private async stage(sink: Sink) {
     if (sink.stageTarget) return sink.stageTarget;
     const { ddl, target } = stageFor(this.context.database.dialect, sink, [this.opening.load.id, this.opening.split.id, this.epoch, ++this.stages]);
-    await this.session.writer.finish();
+    await this.session.writer.settle();
     await this.session.query(ddl);
     sink.stage = target.table;
     sink.stageTarget = target;

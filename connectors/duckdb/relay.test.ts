@@ -1,0 +1,127 @@
+import { batchOf, memoryInUse, type ChangeRow, type Field, type Value } from '#batch';
+import { installFailpoints } from '#sdk';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { RowTarget } from '../_shared/sql/dialect.ts';
+import { DuckdbFile, type DuckdbSession } from './connection.ts';
+import { scratch, type Scratch } from './helper.ts';
+
+const FIELDS: readonly Field[] = [{ name: 'id', type: { kind: 'int64' }, nullable: true }, { name: 'day', type: { kind: 'timestamp' }, nullable: true }, { name: 'name', type: { kind: 'text' }, nullable: true }];
+const INTO: RowTarget = {
+  table: { schema: 'main', table: 'loaded' },
+  columns: FIELDS.map(({ name, type }, index) => ({ name, type: ['BIGINT', 'TIMESTAMP', 'VARCHAR'][index] ?? '', from: { kind: 'field', index, type } })),
+};
+const BATCHES = 9;
+const ROWS = 30_000; // row groups of 122,880 and chunks of 2,048 end within batches
+
+let place: Scratch;
+let file: DuckdbFile;
+let session: DuckdbSession;
+let before: number;
+beforeEach(async () => {
+  before = memoryInUse();
+  place = scratch();
+  file = new DuckdbFile({ path: place.path, settings: {} });
+  session = await file.connect();
+  await session.query('create table loaded (id bigint, day timestamp, name varchar)');
+});
+afterEach(async () => {
+  installFailpoints(undefined);
+  await file[Symbol.asyncDispose]();
+  expect(memoryInUse(), 'every batch is released').toBe(before);
+  place.remove();
+});
+
+async function write(batches = BATCHES, value: (row: number) => Record<string, Value> = plain): Promise<void> {
+  await session.begin();
+  for (let index = 0; index < batches; index++) {
+    const batch = batchOf('s', { fields: FIELDS, key: [] }, Array.from({ length: ROWS }, (_, row): ChangeRow => ({ values: value(index * ROWS + row) })));
+    try {
+      await session.writer.write(INTO, batch);
+    } finally {
+      batch.release();
+    }
+  }
+}
+
+const plain = (row: number): Record<string, Value> => ({ id: BigInt(row), day: row % 3 === 0 ? null : '2026-11-21T12:00:00', name: row % 7 === 0 ? null : `the name of row ${row}` });
+const SUMS = "select count(*) as n, bool_and(rowid = id) as ordered, count(day) as dates, sum(length(name)) as letters, bool_and(name is null or name = 'the name of row ' || id) as right from loaded";
+const tables = async () => (await session.query("select table_name from duckdb_tables() where schema_name = 'main' order by 1")).map((row) => row['table_name']);
+
+test('rule 11: rows of many batches lie in the load\'s table after the commit, in order, written once', async () => {
+  await write();
+  expect(await file.connect().then((other) => other.query('select count(*) as n from loaded'))).toEqual([{ n: 0n }]);
+  await session.writer.finish();
+  await session.commit();
+  const rows = BATCHES * ROWS;
+  expect(await session.query(SUMS)).toMatchObject([{ n: BigInt(rows), ordered: true, dates: BigInt(rows - Math.ceil(rows / 3)), right: true }]);
+  expect(await tables()).toEqual(['loaded']);
+});
+
+test('rows join those that a commit before has brought; other columns keep their defaults', async () => {
+  await session.query('alter table loaded add column deleted boolean default false');
+  for (let commits = 0; commits < 2; commits++) {
+    await write(2);
+    await session.writer.finish();
+    await session.commit();
+  }
+  expect(await session.query('select count(*) as n, count(distinct id) as ids, bool_or(deleted) as deleted from loaded')).toEqual([{ n: 120_000n, ids: 60_000n, deleted: false }]);
+  expect(await tables()).toEqual(['loaded']);
+});
+
+test('rule 2: what was not committed is gone with the session, and with a commit that was rolled back', async () => {
+  await write();
+  await session.close();
+  session = await file.connect();
+  expect(await tables()).toEqual(['loaded']);
+  await write();
+  await session.writer.finish();
+  await session.rollback();
+  expect(await session.query('select count(*) as n from loaded')).toEqual([{ n: 0n }]);
+  expect(await tables()).toEqual(['loaded']);
+});
+
+test('rule 10: nobody waits for a session that is still reading', async () => {
+  await write();
+  const other = await file.connect();
+  await other.query('create table another (v int)');
+  expect(await other.query("select table_name from duckdb_tables() where schema_name = 'main' order by 1")).toEqual([{ table_name: 'another' }, { table_name: 'loaded' }]);
+  await session.writer.finish();
+  await session.commit();
+  expect(await session.query('select count(*) as n from loaded')).toEqual([{ n: BigInt(BATCHES * ROWS) }]);
+});
+
+test('a value that DuckDB can\'t hold stops the load by name, also in a late batch', async () => {
+  const late = (BATCHES - 1) * ROWS + 5;
+  await write(BATCHES, (row) => ({ ...plain(row), day: row === late ? '-290308-12-21T23:00:00' : null }));
+  await expect(session.writer.finish()).rejects.toMatchObject({ code: 'ETL-DUCK-010', message: expect.stringContaining('Column day of s') as string });
+  await session.rollback();
+  expect(await tables()).toEqual(['loaded']);
+});
+
+test('a table that was dropped under the session is a conflict, and nothing stays', async () => {
+  await write();
+  const other = await file.connect();
+  await other.query('drop table loaded');
+  await expect(session.writer.finish()).rejects.toMatchObject({ code: expect.stringMatching(/^ETL-DUCK-/) as string });
+  await session.rollback();
+  expect(await tables()).toEqual([]);
+});
+
+test('what a process left that died between the two transactions is removed when the file is opened', async () => {
+  await write();
+  let died = false;
+  installFailpoints((name) => {
+    if (name !== 'duckdb.relayed') return;
+    died = true;
+    throw new Error('the process dies here');
+  });
+  await expect(session.writer.finish()).rejects.toThrow('the process dies here');
+  installFailpoints(undefined);
+  expect(died).toBe(true);
+  expect((await tables()).length).toBe(2);
+  await file[Symbol.asyncDispose](); // as a death leaves it: no rollback, nothing dropped
+  file = new DuckdbFile({ path: place.path, settings: {} });
+  session = await file.connect();
+  expect(await tables()).toEqual(['loaded']);
+  expect(await session.query('select count(*) as n from loaded')).toEqual([{ n: 0n }]);
+});

@@ -1,0 +1,112 @@
+import bindings from '@duckdb/node-bindings';
+import type { DataChunk, Vector as NativeVector } from '@duckdb/node-bindings';
+import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api';
+import type { Batch, LogicalType } from '#batch';
+import type { RowColumn } from '../_shared/sql/dialect.ts';
+import { ChunkEncoder } from './encode.ts';
+
+type Api = typeof import('@duckdb/node-api');
+
+interface Loan {
+  readonly batch: Batch;
+  readonly columns: readonly RowColumn[];
+  failure: unknown;
+}
+
+/**
+ * Rows of a batch as a function of their numbers, which a statement calls: DuckDB's own threads insert, compress and write them while
+ * JavaScript's thread reads on. The function runs on JavaScript's thread, for up to 2,048 rows at a time, and only copies columns into
+ * DuckDB's vectors; so the rows lie nowhere between.
+ */
+export class RowFunctions {
+  private readonly api: Api;
+  /** Functions belong to the database; this connection only names them. */
+  private readonly connection: DuckDBConnection;
+  private readonly encoder = new ChunkEncoder(bindings);
+  /** By the types of the columns. They can't be dropped, so tables of equal types share one. */
+  private readonly names = new Map<string, string>();
+  private readonly loans = new Map<bigint, Loan>();
+  private lastLoan = 0n;
+
+  constructor(api: Api, connection: DuckDBConnection) {
+    this.api = api;
+    this.connection = connection;
+  }
+
+  /** A query that gives the rows of a loan, column by column as asked for. Its parameters are those of `lend`. */
+  query(columns: readonly RowColumn[]): string {
+    const type = this.api.STRUCT(Object.fromEntries(columns.map((column, index) => [`c${index}`, this.driverType(column)])));
+    const key = type.toString();
+    const name = this.names.get(key) ?? this.register(`_etl_rows_${this.names.size + 1}`, type);
+    this.names.set(key, name);
+    return `select ${columns.map((_, index) => `r.c${index}`).join(', ')} from (select ${name}($1::bigint, i) as r from range(0, $2::bigint) as rows(i))`;
+  }
+
+  /** The parameters of a query that reads this batch, for as long as the work runs. A row that can't be read throws its own error. */
+  async lend(batch: Batch, columns: readonly RowColumn[], work: (parameters: readonly [loan: bigint, rows: bigint]) => Promise<unknown>): Promise<void> {
+    const id = ++this.lastLoan;
+    const loan: Loan = { batch, columns, failure: undefined };
+    this.loans.set(id, loan);
+    try {
+      await work([id, BigInt(batch.length)]);
+    } catch (error) {
+      throw loan.failure ?? error;
+    } finally {
+      this.loans.delete(id);
+      if (this.loans.size === 0) this.encoder.dispose();
+    }
+  }
+
+  dispose(): void {
+    this.connection.closeSync();
+  }
+
+  private register(name: string, type: DuckDBType): string {
+    const made = new this.api.DuckDBScalarFunction();
+    made.setName(name);
+    for (const parameter of [this.api.BIGINT, this.api.BIGINT]) made.addParameter(parameter);
+    made.setReturnType(type);
+    made.setVolatile(); // one call for all columns
+    bindings.scalar_function_set_function(made.scalar_function, (_info, input, output) => this.fill(input, output));
+    this.connection.registerScalarFunction(made);
+    return name;
+  }
+
+  private fill(input: DataChunk, output: NativeVector): void {
+    const loan = this.loans.get(firstOf(input, 0));
+    if (!loan) throw new RangeError('the rows of this statement are no longer there');
+    const at = { batch: loan.batch, mask: undefined, from: Number(firstOf(input, 1)), count: bindings.data_chunk_get_size(input) };
+    try {
+      for (const [index, column] of loan.columns.entries()) this.encoder.column(bindings.struct_vector_get_child(output, index), column, at);
+    } catch (error) {
+      loan.failure = error;
+      throw error;
+    }
+  }
+
+  private driverType(column: RowColumn): DuckDBType {
+    return column.from.kind === 'field' ? driverTypeOf(this.api, column.from.type) : this.api.VARCHAR;
+  }
+}
+
+/** The first value of a column of whole numbers; the rows of a call follow each other. */
+function firstOf(chunk: DataChunk, column: number): bigint {
+  const data = bindings.vector_get_data(bindings.data_chunk_get_vector(chunk, column), 8);
+  return new DataView(data.buffer, data.byteOffset, 8).getBigInt64(0, true);
+}
+
+export function driverTypeOf(api: Api, type: LogicalType): DuckDBType {
+  if (type.kind === 'decimal') return api.DECIMAL(type.precision, type.scale);
+  if (type.kind === 'list') return api.LIST(driverTypeOf(api, type.element));
+  if (type.kind === 'struct') return api.STRUCT(Object.fromEntries(type.fields.map((field) => [field.name, driverTypeOf(api, field.type)])));
+  return simpleDriverTypes(api)[type.kind];
+}
+
+function simpleDriverTypes(api: Api) {
+  return {
+    bool: api.BOOLEAN, int8: api.TINYINT, int16: api.SMALLINT, int32: api.INTEGER, int64: api.BIGINT, uint8: api.UTINYINT, uint16: api.USMALLINT,
+    uint32: api.UINTEGER, uint64: api.UBIGINT, float32: api.FLOAT, float64: api.DOUBLE, bytes: api.BLOB, uuid: api.UUID, date: api.DATE, time: api.TIME,
+    timestamp: api.TIMESTAMP, timestamptz: api.TIMESTAMPTZ, interval: api.INTERVAL,
+    text: api.VARCHAR, number: api.VARCHAR, json: api.VARCHAR,
+  };
+}
