@@ -16,12 +16,11 @@ import { add, addTo, emptyTally, keptTally, printTally, type RouteTally } from '
  * npm run crash -- --route postgres-duckdb --kills 500 --continue
  * Real processes are killed, stopped and cut off while writers change the source. The seed decides every draw; when the operating system
  * lets a process go on is not in its hand, so a replay repeats the plan, not each microsecond.
- * `--continue` goes on with the kept campaign until its tally holds so many.
+ * `--continue` goes on with the kept campaign until its tally holds so many; `--failures` and `--seconds` end it earlier, after a round.
  */
 const BREAKS_PER_ROUND = 12;
-const MOST_FAILURES = 5;
 const TALLY = fileURLToPath(new URL('../../../docs/crash-tally.json', import.meta.url));
-const { values } = parseArgs({ options: { route: { type: 'string' }, kills: { type: 'string', default: '50' }, seed: { type: 'string' }, round: { type: 'string' }, continue: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } } });
+const { values } = parseArgs({ options: { route: { type: 'string' }, kills: { type: 'string', default: '50' }, seed: { type: 'string' }, round: { type: 'string' }, failures: { type: 'string', default: '5' }, seconds: { type: 'string', default: 'Infinity' }, continue: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } } });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 interface Campaign { readonly route: Route; readonly seed: number; readonly server: PostgresServer; readonly proxy: CommitProxy }
@@ -37,11 +36,11 @@ async function oneRound({ route, seed, server, proxy }: Campaign, number: number
     await round.run();
   } catch (error) {
     tally.failed = 1;
-    say(`round ${number} FAILED: ${error instanceof RoundFailed ? error.message : error instanceof Error ? error.stack : String(error)}`);
+    say(`${route}, round ${number} FAILED: ${error instanceof RoundFailed ? error.message : error instanceof Error ? error.stack : String(error)}`);
     say(`  again: npm run crash -- --route ${route} --kills ${breaks} --seed ${seed} --round ${number} --keep${values.keep ? `   (kept: ${folder})` : ''}`);
   }
   tally.seconds = Math.round((performance.now() - since) / 100) / 10;
-  say(`round ${number}: ${round.title}: ${tally.kills} breaks, ${tally.missed} missed, ${tally.seconds} s`);
+  say(`${route}, round ${number}: ${round.title}: ${tally.kills} breaks, ${tally.missed} missed, ${tally.seconds} s`);
   if (!values.keep) {
     rmSync(folder, { recursive: true, force: true });
     for (const name of names) await server.query(`drop database if exists ${name} with (force)`);
@@ -69,7 +68,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 say(`seed ${seed}: ${Math.max(0, kills)} breaks on ${route}, from round ${first}`);
 const server = await startPostgres({ settings: { autovacuum: 'off' } });
 const proxy = await CommitProxy.start(server.port);
-for (let number = first; tally.kills < kills && tally.failed < MOST_FAILURES; number++) {
+for (let number = first; tally.kills < kills && tally.failed < Number(values.failures) && performance.now() < 1000 * Number(values.seconds); number++) {
   const one = await oneRound({ route, seed, server, proxy }, number, Math.min(BREAKS_PER_ROUND, kills - tally.kills));
   add(tally, one);
   if (values.continue) addTo(TALLY, route, one);

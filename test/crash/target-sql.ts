@@ -12,7 +12,7 @@ type Query = (sql: string) => Promise<readonly Record<string, unknown>[]>;
 /** What differs between the two databases. */
 interface Words {
   readonly microseconds: (column: string) => string;
-  /** Order in which rows of an append came. */
+  /** Order in which rows of an append came; versions that were closed since have moved. */
   readonly order: string;
 }
 
@@ -25,7 +25,7 @@ async function tablesOf(query: Query): Promise<ReadonlySet<string>> {
 
 async function rowsOf(query: Query, table: string, { words, write }: { words: Words; write: Mode['write'] }): Promise<DeliveredRow[]> {
   const versions = write === 'scd2' ? `, ${words.microseconds('_etl_valid_from')} as valid_from, ${words.microseconds('_etl_valid_to')} as valid_to` : '';
-  const rows = await query(`select id::int as id, version, hash, payload, ${words.microseconds('updated_at')} as at${versions} from ${table} order by ${words.order}`);
+  const rows = await query(`select id::int as id, version, hash, payload, ${words.microseconds('updated_at')} as at${versions} from ${table} order by ${write === 'scd2' ? '_etl_valid_from, version' : words.order}`);
   const time = (value: unknown): number | null => (value === null ? null : Number(value));
   return rows.map((row) => ({
     id: Number(row['id']), version: Number(row['version']), hash: row['hash'] as string | null, payload: row['payload'] as string | null, at: Number(row['at']),

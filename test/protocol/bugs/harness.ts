@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { transform } from 'esbuild';
 import type { WriteMode } from '#sdk';
 
 /** One place where a mistake is put in: `find` must stand there exactly once. */
@@ -17,7 +18,9 @@ export type Catcher =
   /** `npm run rounds` into this destination. */
   | { readonly rounds: string; readonly write?: WriteMode }
   /** A test file; the names of its failing tests are the answer. */
-  | { readonly suite: string; readonly project: 'unit' | 'service' };
+  | { readonly suite: string; readonly project: 'unit' | 'service' }
+  /** `npm run crash` on this route. */
+  | { readonly crash: string };
 
 export interface PlantedBug {
   /** As in docs/protocol.md, section 4. */
@@ -65,7 +68,7 @@ const CONTROL_SECONDS = 40;
 /** A catcher that fails without a mistake catches nothing: each is asked once. */
 async function mustPassAlone(catcher: Catcher): Promise<void> {
   const name = JSON.stringify(catcher);
-  const control = controls.get(name) ?? ('rounds' in catcher ? byRounds(pristine, catcher, CONTROL_SECONDS) : bySuite(pristine, catcher));
+  const control = controls.get(name) ?? look(catcher, { folder: pristine, edits: [], seconds: CONTROL_SECONDS });
   controls.set(name, control);
   const failed = await control;
   if (failed !== undefined) throw new Error(`without a mistake it fails too: ${failed}`);
@@ -77,11 +80,18 @@ export async function hunt(bug: PlantedBug): Promise<Verdict> {
   const started = performance.now();
   const folder = plant(bug);
   try {
-    const caughtBy = 'rounds' in bug.catcher ? await byRounds(folder, bug.catcher, LIMIT_SECONDS - 30) : await bySuite(folder, bug.catcher);
+    const caughtBy = await look(bug.catcher, { folder, edits: bug.edits, seconds: LIMIT_SECONDS - 30 });
     return { bug, caughtBy, seconds: Math.round((performance.now() - started) / 1000) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+interface Place { readonly folder: string; readonly edits: readonly Edit[]; readonly seconds: number }
+
+function look(catcher: Catcher, place: Place): Promise<string | undefined> {
+  if ('rounds' in catcher) return byRounds(place.folder, catcher, place.seconds);
+  return 'crash' in catcher ? byCrash(catcher.crash, place) : bySuite(place.folder, catcher);
 }
 
 async function byRounds(folder: string, { rounds: destination, write }: { readonly rounds: string; readonly write?: WriteMode }, seconds: number): Promise<string | undefined> {
@@ -106,6 +116,21 @@ async function bySuite(folder: string, { suite, project }: { readonly suite: str
   const failed = testResults.flatMap(({ assertionResults }) => assertionResults.filter((test) => test.status === 'failed').map((test) => test.title));
   if (failed.length === 0) throw new Error(`the suite did not run:\n${testResults.map((file) => file.message).join('\n')}\n${output.slice(-2000)}`);
   return `${suite}: ${failed[0]}${failed.length > 1 ? ` and ${failed.length - 1} more` : ''}`;
+}
+
+/** Real processes run what was built: only what was edited is compiled again. */
+async function byCrash(route: string, { folder, edits, seconds }: Place): Promise<string | undefined> {
+  for (const part of ['bin', 'dist', 'oclif.manifest.json']) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
+  for (const file of new Set(edits.map((edit) => edit.file))) {
+    const { code } = await transform(readFileSync(join(folder, file), 'utf8'), { loader: 'ts', target: 'es2022', tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } } });
+    writeFileSync(join(folder, 'dist', file.replace(/ts$/, 'js')), code.replaceAll(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"'));
+  }
+  const built = await run(folder, [join(folder, 'src/cli/bundle.mjs')]);
+  if (built.code !== 0) throw new Error(`it could not be built:\n${built.output.slice(-2000)}`);
+  const { output } = await run(folder, [join(folder, 'dist/test/crash/main.js'), '--route', route, '--kills', '10000', '--seed', '1', '--failures', '1', '--seconds', String(seconds)]);
+  if (!output.includes(' breaks in ')) throw new Error(`the campaign did not run:\n${output.slice(-2000)}`);
+  const fault = /FAILED: (.*)/.exec(output)?.[1];
+  return fault === undefined ? undefined : `crash on ${route}: ${fault.slice(0, 160)}`;
 }
 
 function run(folder: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
