@@ -20,7 +20,8 @@ export interface WrittenChunk {
   readonly nulls: number;
   readonly bounds: Bounds | undefined;
   readonly encodings: readonly number[];
-  readonly pages: readonly PageRecord[];
+  /** Its part of the page index, already as it will lie in the file: a long file has many pages. */
+  readonly index: { readonly columns: Uint8Array | undefined; readonly offsets: Uint8Array };
 }
 export interface RowGroup {
   readonly rows: number;
@@ -45,7 +46,7 @@ export interface FileParts {
 }
 
 /** Bounds of each page; undefined when a page has values but no bounds (a NaN): such a chunk has no column index. */
-export function columnIndex({ pages }: WrittenChunk): Uint8Array | undefined {
+export function columnIndex(pages: readonly PageRecord[]): Uint8Array | undefined {
   if (pages.some((page) => page.nulls < page.values && page.bounds?.max === undefined)) return undefined;
   const empty = new Uint8Array(0);
   const thrift = new ThriftWriter();
@@ -58,7 +59,7 @@ export function columnIndex({ pages }: WrittenChunk): Uint8Array | undefined {
   }).finish();
 }
 
-export function offsetIndex({ pages, dataStart }: WrittenChunk): Uint8Array {
+export function offsetIndex(pages: readonly PageRecord[], dataStart: number): Uint8Array {
   const thrift = new ThriftWriter();
   return thrift.struct(() => thrift.list(1, T.STRUCT, pages, (page) => thrift.struct(() => {
     thrift.i64(1, dataStart + page.offset);

@@ -66,9 +66,9 @@ export class ThriftWriter {
     this.at += data.length;
   }
 
-  /** What was written; valid until the next write. */
+  /** What was written. */
   finish(): Uint8Array {
-    return this.bytes.subarray(0, this.at);
+    return Uint8Array.prototype.slice.call(this.bytes, 0, this.at);
   }
 
   private header(id: number, type: number): void {

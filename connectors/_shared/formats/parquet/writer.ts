@@ -82,13 +82,14 @@ export class ParquetWriter implements FileWriter {
     this.groupRows = 0;
   }
 
-  private async writeChunk({ dictionary, data, ...chunk }: Chunk): Promise<WrittenChunk> {
+  private async writeChunk({ dictionary, data, pages, ...chunk }: Chunk): Promise<WrittenChunk> {
     const start = this.bytesWritten;
     try {
       if (dictionary) await this.write(dictionary);
       const dataStart = this.bytesWritten;
       await data.drain((bytes) => this.write(bytes));
-      return { ...chunk, start, dataStart, hasDictionary: dictionary !== undefined, size: this.bytesWritten - start };
+      const index = { columns: columnIndex(pages), offsets: offsetIndex(pages, dataStart) };
+      return { ...chunk, index, start, dataStart, hasDictionary: dictionary !== undefined, size: this.bytesWritten - start };
     } finally {
       data.release();
     }
@@ -109,13 +110,13 @@ export class ParquetWriter implements FileWriter {
   /** First all column indexes, then all offset indexes: a reader that skips by value reads the first only. */
   private async writeIndexes(): Promise<ChunkIndex[][]> {
     const columns: (Range | undefined)[] = [];
-    for (const chunk of this.groups.flatMap((group) => group.chunks)) columns.push(await this.writeRange(columnIndex(chunk)));
+    for (const chunk of this.groups.flatMap((group) => group.chunks)) columns.push(await this.writeRange(chunk.index.columns));
     let at = 0;
     const indexes: ChunkIndex[][] = [];
     for (const group of this.groups) {
       const ofGroup: ChunkIndex[] = [];
       for (const chunk of group.chunks) {
-        const offsets = offsetIndex(chunk);
+        const { offsets } = chunk.index;
         ofGroup.push({ columns: columns[at++], offsets: { offset: this.bytesWritten, length: offsets.length } });
         await this.write(offsets);
       }
