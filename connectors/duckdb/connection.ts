@@ -116,7 +116,7 @@ async function sweepRelays(connection: DuckDBConnection): Promise<void> {
   for (const [schema, table] of left.getRows()) await connection.run(`drop table ${quoteName(String(schema))}.${quoteName(String(table))}`);
 }
 
-/** The file, opened at the first use and closed at dispose, so that the job's `after` command can open it (rule 28). */
+/** The file, opened at the first use and closed by `letGo` and dispose, so that the job's `after` command can open it (rule 28). */
 export class DuckdbFile implements SqlDatabase {
   readonly dialect = duckdbDialect;
   readonly error = faultError;
@@ -169,7 +169,11 @@ export class DuckdbFile implements SqlDatabase {
     return Promise.resolve();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.letGo();
+  }
+
+  async letGo(): Promise<void> {
     for (const session of this.sessions) await session.close();
     const file = await this.opened?.catch(() => undefined);
     this.opened = undefined;

@@ -8,3 +8,13 @@ export function runAfter(command: string, directory: string, env: Readonly<Recor
     child.once('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
   });
 }
+
+/** Also when it is another user's. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

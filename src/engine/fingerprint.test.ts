@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Binding } from '../plan/bind.ts';
 import type { JobState, Load, StoredLoad } from '../sdk/contract.ts';
-import { fingerprintOf, refuseMixing, verdictOf } from './fingerprint.ts';
+import { fingerprintOf, leftBehind, refuseMixing, verdictOf } from './fingerprint.ts';
 
 const binding = (all: string, unmixable: string, more: Partial<Binding['selection']> = {}): Binding => ({
   stream: 's', fingerprint: all, unmixable, target: { write: 'merge', table: 't' }, selection: { stream: 's', sync: 'incremental', fullRefresh: false, ...more },
@@ -10,6 +10,7 @@ const binding = (all: string, unmixable: string, more: Partial<Binding['selectio
 const stored = (load: Partial<Load>, before: Binding): StoredLoad => ({
   load: { id: 'l', kind: 'parts', streams: ['s'], staged: false, fingerprint: fingerprintOf([before]), ...load } as Load, splits: {}, openStreams: ['s'],
 });
+const KNOWN: JobState = { runEpoch: 1, loads: [], streams: { s: { rebuild: false, incarnations: {}, lastLoad: 'before' } } };
 const now = (one: Binding) => new Map([['s', one]]);
 
 test('rule 5: an unfinished load goes on while the job is the same', () => {
@@ -23,9 +24,17 @@ test('rule 5: where the fingerprint is another, a staged load is replaced, an in
   expect(verdictOf(stored({ kind: 'live' }, binding('a', 'u')), changed)).toBe('publish_then_new');
 });
 
-test('rule 5: a live load that a stream left or joined is published where it stands', () => {
+test('rule 5: a live load that a stream left is published where it stands', () => {
   expect(verdictOf(stored({ kind: 'live' }, binding('a', 'u')), new Map())).toBe('publish_then_new');
   expect(verdictOf(stored({}, binding('a', 'u')), new Map())).toBe('leave');
+});
+
+test('rule 5: a stream that is no longer in the job leaves its place in a log, and keeps one that is nobody else\'s', () => {
+  const log = { ...binding('a', 'u'), selection: { ...binding('a', 'u').selection, sync: 'cdc' as const } };
+  const at = (one: Binding): JobState => ({ ...KNOWN, streams: { s: { rebuild: false, incarnations: {}, position: { v: 1 }, fingerprint: fingerprintOf([one]) } } });
+  expect(leftBehind(at(log), new Map())).toEqual(['s']);
+  expect(leftBehind(at(log), now(log))).toEqual([]);
+  expect(leftBehind(at(binding('a', 'u')), new Map())).toEqual([]);
 });
 
 test('rule 5: what can not be mixed in one table stops with config_changed, and a full refresh goes through', () => {

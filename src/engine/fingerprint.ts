@@ -2,12 +2,25 @@ import { EtlError } from '../errors/error.ts';
 import type { Binding } from '../plan/bind.ts';
 import type { JobState, StoredLoad } from '../sdk/contract.ts';
 
-/** Per stream: all that decides a load's bytes, and the part of it that can't be mixed in one table. */
-type Fingerprints = Readonly<Record<string, { readonly all: string; readonly unmixable: string }>>;
+interface Fingerprint {
+  /** All that decides a load's bytes. */
+  readonly all: string;
+  /** The part of it that can't be mixed in one table. */
+  readonly unmixable: string;
+  /** Its position is a place in a log, which others may acknowledge. */
+  readonly log?: true;
+}
+type Fingerprints = Readonly<Record<string, Fingerprint>>;
 
 export function fingerprintOf(bindings: readonly Binding[]): string {
-  const each = bindings.map(({ stream, fingerprint, unmixable }) => [stream, { all: fingerprint, unmixable }] as const).sort(([a], [b]) => (a < b ? -1 : 1));
+  const each = bindings.map(({ stream, fingerprint, unmixable, selection }): [string, Fingerprint] =>
+    [stream, { all: fingerprint, unmixable, ...(selection.sync === 'cdc' && { log: true }) }]).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify(Object.fromEntries(each));
+}
+
+/** Streams that have a place in a log and are no longer in the job: that place would pin the log, or be passed by the others' acknowledgements (rule 5). */
+export function leftBehind(state: JobState, bindings: ReadonlyMap<string, Binding>): readonly string[] {
+  return Object.entries(state.streams).filter(([stream, { position, fingerprint }]) => !bindings.has(stream) && position !== undefined && parse(fingerprint)[stream]?.log).map(([stream]) => stream);
 }
 
 function parse(text: string | undefined): Fingerprints {
@@ -17,13 +30,9 @@ function parse(text: string | undefined): Fingerprints {
 /** What becomes of a load that an earlier run left, now that the job may be another (rule 5). */
 export type Verdict = 'continue' | 'replace' | 'publish_then_new' | 'leave';
 
-export function verdictOf(stored: StoredLoad, bindings: ReadonlyMap<string, Binding>): Verdict {
-  const { load, openStreams } = stored;
+export function verdictOf({ load, openStreams }: StoredLoad, bindings: ReadonlyMap<string, Binding>): Verdict {
   const known = openStreams.flatMap((stream) => bindings.get(stream) ?? []);
-  if (load.kind === 'live') {
-    const joined = [...bindings.values()].some(({ selection }) => selection.sync === 'cdc' && !load.streams.includes(selection.stream));
-    if (known.length < openStreams.length || joined) return 'publish_then_new';
-  }
+  if (load.kind === 'live' && known.length < openStreams.length) return 'publish_then_new';
   if (known.length === 0) return 'leave';
   const before = parse(load.fingerprint);
   const same = known.every((binding) => before[binding.stream]?.all === binding.fingerprint);

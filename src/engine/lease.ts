@@ -1,5 +1,5 @@
 import { EtlError } from '../errors/error.ts';
-import type { Destination, Run } from '../sdk/contract.ts';
+import type { Destination, Lease, Run } from '../sdk/contract.ts';
 import type { Clock } from '../sdk/ports.ts';
 
 export const LEASE_RENEW_MS = 5_000;
@@ -12,6 +12,9 @@ export interface LeaseOptions {
   readonly waitLock: boolean;
   readonly clock: Clock;
   readonly stop: AbortSignal;
+  readonly host: string;
+  /** Whether a process of this machine is there. */
+  alive(pid: number): boolean;
 }
 
 /** Returns when the pipe may be claimed; throws `locked` when another run is alive (rule 8). The epoch, not this, is the safety. */
@@ -20,19 +23,24 @@ export async function awaitLease(destination: Destination, pipe: string, options
   let seen = await destination.lease(pipe);
   let since = clock.monotonic();
   while (seen && !seen.released && !options.takeOver) {
-    if (clock.monotonic() - since >= LEASE_EXPIRY_MS) return; // silent
+    const rests = seen.resting === true && seen.host === options.host && options.alive(seen.pid);
+    if (rests && !options.waitLock) throw locked(pipe, seen);
+    if (!rests && clock.monotonic() - since >= LEASE_EXPIRY_MS) return; // silent
     await clock.sleep(LOOK_MS, options.stop);
     const now = await destination.lease(pipe);
     const renewed = now && (now.runId !== seen.runId || now.beat !== seen.beat);
-    if (renewed && !now.released && !options.waitLock) {
-      throw new EtlError({
-        kind: 'locked', code: 'ETL-RUN-030', message: `Another run moves ${pipe}: process ${now.pid} on ${now.host}, run ${now.runId}.`,
-        hint: 'Let it end, wait for it with --wait-lock, or, when it is known to be dead, take over with --take-over.',
-      });
-    }
+    if (renewed && !now.released && !options.waitLock) throw locked(pipe, now);
     if (renewed) since = clock.monotonic();
     seen = now;
   }
+}
+
+function locked(pipe: string, { pid, host, runId, resting }: Lease): EtlError {
+  const does = resting ? "runs its 'after' command on" : 'moves';
+  return new EtlError({
+    kind: 'locked', code: 'ETL-RUN-030', message: `Another run ${does} ${pipe}: process ${pid} on ${host}, run ${runId}.`,
+    hint: 'Let it end, wait for it with --wait-lock, or, when it is known to be dead, take over with --take-over.',
+  });
 }
 
 /** Renews the lease until disposed. A newer claim is told once through `onFenced`; other failures are left to the commits. */

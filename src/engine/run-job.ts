@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly abort: AbortSignal;
   readonly host: string;
   readonly pid: number;
+  /** Whether a process of this machine is there; without it none is. */
+  alive?(pid: number): boolean;
   readonly events: (event: RunEvent) => void;
   /** Runs the job's `after` command while the leases are held; its exit code. */
   after?(command: string, outcome: RunReport['outcome'], streams: readonly StreamReport[]): Promise<number>;
@@ -86,7 +88,7 @@ async function runClaimed(setting: Setting, source: Connected<Source>, claimed: 
   const streams = results.flatMap((result) => result.report.streams());
   const failure: unknown = fenced.signal.aborted ? fenced.signal.reason : results.find((result) => result.error !== undefined)?.error;
   const outcome = outcomeOf(streams, failure, options.stop.aborted);
-  const after = await runAfter(setting, outcome, streams);
+  const after = await runAfter(setting, { claimed, outcome, streams });
   return { streams, outcome, ...(failure === undefined ? {} : { error: reported(failure) }), ...(after ? { after } : {}) };
 }
 
@@ -102,7 +104,7 @@ async function claimAll(setting: Setting, source: Connected<Source>, claimed: Cl
     const destination = await openDestination(job, name, engine);
     const id = pipeId(job, name);
     try {
-      await greeted(destination, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop }));
+      await greeted(destination, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop, host: options.host, alive: (pid) => options.alive?.(pid) ?? false }));
       const sourceIdentity = await identity;
       const run = await greeted(destination, () => destination.port.claim(id, { job: job.name, runId, sourceIdentity, host: options.host, pid: options.pid }));
       claimed.push({ id, name, destination, run, lease: keepLease(run, engine.ports.clock, (error) => { fenced.abort(error); }) });
@@ -154,11 +156,22 @@ function outcomeOf(streams: readonly StreamReport[], failure: unknown, stopped: 
   return streams.some((stream) => stream.rejected > 0) ? 'rejected_rows' : 'ok';
 }
 
-/** The `after` command, with the leases still held. A signal or a failure keeps it from running unless the job says otherwise. */
-async function runAfter({ job, options }: Setting, outcome: RunReport['outcome'], streams: readonly StreamReport[]): Promise<RunReport['after']> {
+interface Ended {
+  readonly claimed: readonly Claimed[];
+  readonly outcome: RunReport['outcome'];
+  readonly streams: readonly StreamReport[];
+}
+
+/** The `after` command, with the leases still held, and files that one process alone can hold closed (rule 28). A signal or a failure keeps it from running unless the job says otherwise. */
+async function runAfter({ job, options }: Setting, { claimed, outcome, streams }: Ended): Promise<RunReport['after']> {
   const succeeded = outcome === 'ok' || outcome === 'rejected_rows';
   if (!job.after || !options.after || outcome === 'stopped') return undefined;
   if (job.after.when === 'success' ? !succeeded : job.after.when === 'failure' && succeeded) return undefined;
+  for (const { run, lease } of claimed) {
+    if (!run.rest) continue;
+    await lease[Symbol.asyncDispose](); // it can't be renewed in a file that is closed
+    await run.rest();
+  }
   return { command: job.after.run, exitCode: await options.after(job.after.run, outcome, streams) };
 }
 

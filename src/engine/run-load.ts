@@ -3,7 +3,7 @@ import { createNormalizer } from '../normalize/normalizer.ts';
 import { createCadence } from '../pipeline/cadence.ts';
 import { createQuarantine } from '../pipeline/quarantine.ts';
 import { runSplit, type SplitReport } from '../pipeline/run-split.ts';
-import type { Load, Reading, Split } from '../sdk/contract.ts';
+import type { Load, Position, Reading, Split } from '../sdk/contract.ts';
 import { classified } from './connect.ts';
 import type { PipeRun } from './pipe-run.ts';
 import { withRetry } from './retry.ts';
@@ -31,7 +31,7 @@ async function attemptSplit(pipe: PipeRun, load: Load, reading: Reading, split: 
     return await withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, split.streams, took), () => once(pipe, { load, reading, split }, report));
   } catch (error) {
     // What throws after a stop counts as stopped when nothing was lost by it: the position stands where the last commit put it.
-    if (pipe.stop.aborted && error instanceof EtlError && (error.kind === 'transient' || error.kind === 'rate_limit')) return 'stopped';
+    if (pipe.stop.aborted && error instanceof EtlError && error.code !== NOT_ACKNOWLEDGED && (error.kind === 'transient' || error.kind === 'rate_limit')) return 'stopped';
     throw error;
   }
 }
@@ -43,10 +43,26 @@ async function once(pipe: PipeRun, { load, reading, split }: { load: Load; readi
   const limits = { ...job.commit, ...(job.limits.rowsPerSecond === undefined ? {} : { rowsPerSecond: job.limits.rowsPerSecond }), ...(limit === undefined ? {} : { maxTransactionBytes: limit }) };
   return classified(source.connector, () => classified(destination.connector, () => runSplit({
     source: source.port, run: pipe.run, load, reading, split, report, stop: pipe.stop, abort: pipe.abort,
+    acknowledge: (durable) => acknowledge(pipe, split, durable),
     normalize: createNormalizer(specs),
     quarantine: createQuarantine(pipe.policyOf, pipe.tallies),
     cadence: createCadence(limits, engine.ports.clock, pipe.stop),
   })));
+}
+
+const NOT_ACKNOWLEDGED = 'ETL-RUN-040';
+
+/** Rule 19. What fails here is repeated with the split, whose `open` acknowledges again; at last the run says that the rows are there. */
+async function acknowledge({ source }: PipeRun, split: Split, durable: Position): Promise<void> {
+  try {
+    await classified(source.connector, async () => source.port.acknowledge?.(split, durable));
+  } catch (error) {
+    if (!(error instanceof EtlError)) throw error;
+    throw new EtlError({
+      kind: 'transient', code: NOT_ACKNOWLEDGED, cause: error, message: `${split.streams.join(', ')}: committed, not acknowledged: ${error.message}`,
+      hint: 'The rows are at their place. The source keeps what it was not told about until the next run acknowledges it.',
+    });
+  }
 }
 
 function hooks(pipe: PipeRun, streams: readonly string[], progressed: () => boolean) {

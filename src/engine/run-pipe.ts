@@ -1,7 +1,7 @@
 import { EtlError } from '../errors/error.ts';
 import type { Load, Reading, StoredLoad } from '../sdk/contract.ts';
 import { classified } from './connect.ts';
-import { fingerprintOf, refuseMixing, verdictOf } from './fingerprint.ts';
+import { fingerprintOf, leftBehind, refuseMixing, verdictOf } from './fingerprint.ts';
 import { splitLimit, type PipeRun } from './pipe-run.ts';
 import { resetStreams } from './reset.ts';
 import { runLoad } from './run-load.ts';
@@ -9,49 +9,58 @@ import { together } from './together.ts';
 
 /** One claimed pipe: first what earlier runs began, then a new pass from the published positions (rule 5). */
 export async function runPipe(pipe: PipeRun, options: { readonly fullRefresh: boolean; readonly chosen: readonly string[] }): Promise<void> {
-  if (options.fullRefresh) await resetStreams(pipe.run, options.chosen); // rule 8: epochs stay, the next load replaces the table
+  const { chosen } = options;
+  if (options.fullRefresh) await resetStreams(pipe.run, chosen); // rule 8: epochs stay, the next load replaces the table
   refuseMixing(pipe.run.state, [...pipe.bindings.values()]);
-  const finished = await finishEarlierLoads(pipe, options.chosen);
-  const wanted = options.chosen.filter((stream) => !finished.has(stream));
-  if (pipe.stop.aborted) return pipe.report.stopped(wanted); // what an earlier run began is done, but not all up to now
-  await runNewLoads(pipe, wanted);
+  const earlier = pipe.run.state.loads.filter(({ load }) => load.streams.some((stream) => chosen.includes(stream)));
+  const logs = earlier.filter((stored) => stored.load.kind === 'live' && verdictOf(stored, pipe.bindings) === 'continue');
+  const finished = (await together(pipe.stop, earlier.filter((stored) => !logs.includes(stored)).map((stored) => (stop) => finishEarlier({ ...pipe, stop }, stored)))).flat();
+  const left = leftBehind(pipe.run.state, pipe.bindings);
+  if (left.length > 0) await resetStreams(pipe.run, left); // rule 5: rows stay, the position goes
+  const busy = [...finished, ...logs.flatMap(({ load }) => load.streams)];
+  await together(pipe.stop, [
+    (stop) => runNewLoads({ ...pipe, stop }, chosen.filter((stream) => !busy.includes(stream))),
+    ...logs.map((stored) => (stop: AbortSignal) => followLog({ ...pipe, stop }, stored, chosen)), // a log may have no end: what is new begins beside it
+  ]);
 }
 
-/** Streams whose full load of an earlier run was finished now: it counts as this run's. Failed and stopped ones count too. */
-async function finishEarlierLoads(pipe: PipeRun, chosen: readonly string[]): Promise<ReadonlySet<string>> {
-  const done = new Set<string>();
-  const finish = async (stored: StoredLoad, stop: AbortSignal): Promise<void> => {
-    const { load } = stored;
-    if (!load.streams.some((stream) => chosen.includes(stream))) return;
-    const verdict = verdictOf(stored, pipe.bindings);
-    if (verdict === 'leave' || verdict === 'replace') return;
-    if (verdict === 'publish_then_new') return publishWhereItStands(pipe, stored);
-    const outcome = await guarded(pipe, load.streams, async () => {
-      const reading = await classified(pipe.source.connector, () => pipe.source.port.resume(load, pipe.run.token));
-      if (reading === 'lost') return 'lost'; // rule 12: a new load takes its place
-      pipe.report.begun(load, true);
-      return runLoad({ ...pipe, stop }, load, reading);
-    });
-    const counts = outcome === 'failed' || outcome === 'stopped' || (outcome === 'published' && !isIncremental(pipe, load));
-    if (counts) for (const stream of load.streams) done.add(stream);
-  };
-  await together(pipe.stop, pipe.run.state.loads.map((stored) => (stop: AbortSignal) => finish(stored, stop)));
-  return done;
+/** A live load goes on; when it has come to its end, another one follows, up to now. */
+async function followLog(pipe: PipeRun, stored: StoredLoad, chosen: readonly string[]): Promise<void> {
+  const finished = await finishEarlier(pipe, stored);
+  await runNewLoads(pipe, stored.load.streams.filter((stream) => chosen.includes(stream) && !finished.includes(stream)));
+}
+
+/** Finishes a load of an earlier run. Its streams are returned when that counts as this run's: a full load does, and one that failed or was stopped. */
+async function finishEarlier(pipe: PipeRun, stored: StoredLoad): Promise<readonly string[]> {
+  const { load } = stored;
+  const verdict = verdictOf(stored, pipe.bindings);
+  if (verdict === 'leave' || verdict === 'replace') return [];
+  if (verdict === 'publish_then_new') {
+    await pipe.run.publish(load, stored.openStreams); // its committed position becomes that of its streams (rule 5)
+    return [];
+  }
+  const outcome = await guarded(pipe, load.streams, async () => {
+    const reading = isComplete(stored) ? {} : await classified(pipe.source.connector, () => pipe.source.port.resume(load, pipe.run.token));
+    if (reading === 'lost') return 'lost'; // rule 12: a new load takes its place
+    pipe.report.begun(load, true);
+    return runLoad(pipe, load, reading);
+  });
+  const counts = outcome === 'failed' || outcome === 'stopped' || (outcome === 'published' && !isIncremental(pipe, load));
+  return counts ? load.streams : [];
+}
+
+/** All is committed: nothing is left to read, whatever became of the snapshot. */
+function isComplete({ load, splits }: StoredLoad): boolean {
+  return load.kind === 'parts' && load.splits.every((split) => splits[split.id]?.complete);
 }
 
 function isIncremental(pipe: PipeRun, load: Load): boolean {
   return load.streams.some((stream) => pipe.bindings.get(stream)?.selection.sync !== 'full');
 }
 
-/** A live load of another list of streams: its committed position becomes that of its streams; those that left are reset (rule 5). */
-async function publishWhereItStands(pipe: PipeRun, { load, openStreams }: StoredLoad): Promise<void> {
-  await pipe.run.publish(load, openStreams);
-  const left = openStreams.filter((stream) => !pipe.bindings.has(stream));
-  if (left.length) await pipe.run.reset(left);
-}
-
 async function runNewLoads(pipe: PipeRun, streams: readonly string[]): Promise<void> {
   if (streams.length === 0) return;
+  if (pipe.stop.aborted) return pipe.report.stopped(streams); // what an earlier run began is done, but not all up to now
   const { run, source, engine, job } = pipe;
   const selection = streams.flatMap((stream) => pipe.bindings.get(stream)?.selection ?? []);
   const marked = selection.map((wanted) => ({ ...wanted, fullRefresh: wanted.fullRefresh || (run.state.streams[wanted.stream]?.rebuild ?? false) }));

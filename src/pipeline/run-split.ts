@@ -1,5 +1,5 @@
 import { EtlError } from '../errors/error.ts';
-import type { Checkpoint, CommitReceipt, Load, Reading, Run, Source, Split } from '../sdk/contract.ts';
+import type { Checkpoint, CommitReceipt, Load, Position, Reading, Run, Source, Split } from '../sdk/contract.ts';
 import type { Normalizer } from '../normalize/normalizer.ts';
 import type { Cadence } from './cadence.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -15,6 +15,8 @@ export interface SplitWork {
   readonly quarantine: Quarantine;
   readonly cadence: Cadence;
   readonly report: SplitReport;
+  /** Tells the source what is durable (rule 19). */
+  acknowledge(durable: Position): Promise<void>;
   /** Asks for a clean end: what is at hand is committed. */
   readonly stop: AbortSignal;
   /** Grace is over: statements at the server are ended. */
@@ -31,7 +33,7 @@ export interface SplitReport {
 export async function runSplit(work: SplitWork): Promise<'complete' | 'stopped'> {
   const { source, run, load, reading, split, normalize, quarantine, cadence, report, stop } = work;
   await using session = await run.open(load, split, work.abort);
-  if (session.committed) await source.acknowledge?.(split, session.committed.position); // rule 19
+  if (session.committed) await work.acknowledge(session.committed.position); // rule 19
   if (session.committed?.complete) return 'complete';
   for await (const message of source.read(reading, split, session.committed?.position, stop)) {
     if (message.type !== 'checkpoint') {
@@ -48,7 +50,7 @@ export async function runSplit(work: SplitWork): Promise<'complete' | 'stopped'>
     report.committed(await session.commit(message, rejections), message); // sent once for a checkpoint (rule 9)
     quarantine.settle();
     cadence.committed();
-    await source.acknowledge?.(split, message.position); // rule 19
+    await work.acknowledge(message.position); // rule 19: after the commit
     if (message.last) return 'complete'; // rule 1: a fact of the source, committed
     if (stop.aborted) return 'stopped';
   }

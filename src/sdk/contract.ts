@@ -274,6 +274,8 @@ export interface Lease {
   /** Grows with each renewal; a watcher sees it stand still. */
   readonly beat: number;
   readonly released: boolean;
+  /** Its owner runs the job's `after` command with the file closed: it is alive without renewing (rule 28). */
+  readonly resting?: boolean;
 }
 
 /** A split's row at the destination. */
@@ -363,6 +365,8 @@ export interface Run extends AsyncDisposable {
   publish(load: Load, streams: readonly string[]): Promise<'published' | 'already'>;
   /** Ends the loads of these streams; without positions marks them rebuild (rule 8). */
   reset(streams: readonly string[], to?: Positions): Promise<void>;
+  /** Gives back what one process alone can hold, such as a file, and keeps the lease: the job's `after` comes, then dispose, nothing else (rule 28). */
+  rest?(): Promise<void>;
 }
 
 export interface CommitReceipt {

@@ -63,22 +63,22 @@ export function drawRound(seed: number, place: Place, write?: WriteMode): Round 
   const kinds: Break['kind'][] = place.capabilities.processes === 1 ? ['throw', 'throw', 'stop'] : ['throw', 'stop', 'zombie', 'zombie'];
   const killed = seed % KILL_EVERY === 0;
   const broken = Array.from({ length: killed ? 1 : 1 + draw.below(2) }, (): BrokenRun => ({
-    how: drawBreak(draw, killed ? ['kill'] : kinds, place.failpoints), wish: drawWish(draw, streams),
+    how: drawBreak(draw, killed ? ['kill'] : kinds, place.failpoints), wish: drawWish(draw, streams, options),
   }));
   return {
     seed, broken, lossy: !killed && draw.chance(0.3),
     job: { ...job, ...(live && draw.chance(0.3) && { maxTransactionBytes: 400 + draw.below(1500) }) },
-    options: { ...options, streams, transactions: 12 + draw.below(20), ...(live && draw.chance(0.3) && { endless: true }) },
+    options: { ...options, streams, transactions: 8 + draw.below(14), ...(live && draw.chance(0.3) && { endless: true }) },
     ...(write && { only: write }),
   };
 }
 
-/** Now and then one stream begins anew, or leaves the job for this run. */
-function drawWish(draw: Seeded, streams: number): Wish {
+/** Now and then one stream begins anew, or leaves the job for this run. Who joins a log without a snapshot would have missed its begin. */
+function drawWish(draw: Seeded, streams: number, { snapshot }: ScriptedOptions): Wish {
   const stream = `app.s${draw.below(streams)}`;
   const dice = draw.next();
   if (dice < 0.12) return { refresh: stream };
-  return dice < 0.2 && streams > 1 ? { without: stream } : {};
+  return dice < 0.2 && streams > 1 && snapshot !== false ? { without: stream } : {};
 }
 
 export function describeRound({ job, options, broken, lossy }: Round): string {

@@ -38,12 +38,14 @@ export interface JobRun {
   /** Draws what the wire does; undefined: it is kind. */
   readonly faults?: Seeded;
   readonly events?: (event: RunEvent) => void;
+  /** The job's `after` command. */
+  readonly after?: () => Promise<number>;
   /** Where the world's state is kept, for the process that comes after a killed one. */
   readonly folder?: string;
 }
 
 /** One `etl run` through the real engine, in this process. */
-export async function runScripted({ world, place, job, breaker, seed, faults, folder, wish = {}, events = () => undefined }: JobRun): Promise<RunReport> {
+export async function runScripted({ world, place, job, breaker, seed, faults, folder, wish = {}, events = () => undefined, after }: JobRun): Promise<RunReport> {
   const draw = seeded(seed).fork('cadence');
   const saved = (): void => { if (folder !== undefined) saveWorld(world, folder); };
   const connectors: Record<string, Connector> = {
@@ -68,9 +70,9 @@ export async function runScripted({ world, place, job, breaker, seed, faults, fo
     return connector;
   };
   const resolved = resolvedJob(job, place, wish);
-  const commit = draw.chance(0.5) ? resolved.commit : { intervalMs: 3_600_000, bytes: 200 + draw.below(4000) };
-  return breaker.run(() => runJob({ ...resolved, commit }, {
-    takeOver: true, stop: breaker.stop.signal, abort: breaker.abort.signal, host: 'test', pid: process.pid, events,
+  const commit = draw.chance(0.35) ? resolved.commit : { intervalMs: 3_600_000, bytes: 200 + draw.below(4000) };
+  return breaker.run(() => runJob({ ...resolved, commit, ...(after && { after: { run: 'after', when: 'success' as const } }) }, {
+    takeOver: true, stop: breaker.stop.signal, abort: breaker.abort.signal, host: 'test', pid: process.pid, events, ...(after && { after }),
     ...(wish.refresh !== undefined && { fullRefresh: true, select: [wish.refresh] }),
   }, { ports: testPorts(seed, { eager: true }), load: (type) => Promise.resolve(loaded(type)), note: () => undefined }));
 }

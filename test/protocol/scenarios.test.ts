@@ -1,10 +1,15 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { JobState } from '#sdk';
-import { selectionFor } from '#testing';
+import { EtlError, type JobState } from '#sdk';
+import { Oracle, ScriptedWorld, selectionFor, targetFor } from '#testing';
+import { exitOfReport } from '../../src/cli/exit.ts';
 import { sourceConfig } from '../../connectors/postgres/config.ts';
 import { PostgresSource } from '../../connectors/postgres/source.ts';
 import { startPostgres, type PostgresServer } from '../services/postgres.ts';
-import { contextFor } from './places.ts';
+import { Breaker } from './breaker.ts';
+import { PIPE, runScripted, type RoundJob } from './job.ts';
+import { contextFor, KINDS, temporaryFolder, type Place } from './places.ts';
 
 /** Directed scenarios of the models that the seeded rounds do not reach, against the real connectors. */
 
@@ -28,4 +33,58 @@ test('rule 12: ctid ranges are lost with the process that held their snapshot', 
   const second = source(2);
   expect(await second.resume(load, { pipe: 'p', runEpoch: 2, runId: 'r2' })).toBe('lost');
   await second[Symbol.asyncDispose]();
+});
+
+const MERGE: RoundJob = { sync: 'cdc', write: 'merge', deletes: 'hard' };
+const undisturbed = () => new Breaker({ kind: 'none' });
+
+async function placeOf(kind: string, folder = temporaryFolder()): Promise<Place> {
+  const make = KINDS[kind];
+  if (!make) throw new RangeError(`no destination ${kind}`);
+  return (await make()).make(folder);
+}
+
+test('rule 19: committed, not acknowledged: exit 3, the rows are there, and the next run acknowledges before it reads', async () => {
+  const place = await placeOf('memory');
+  const world = new ScriptedWorld(5, { streams: 1, snapshot: false, features: { rebuilds: false } });
+  const [stream] = world.script.streams;
+  if (!stream) throw new RangeError('no stream');
+  const deaf = Object.assign(Object.create(world) as ScriptedWorld, {
+    source: () => Object.assign(world.source(), { acknowledge: () => Promise.reject(new EtlError({ kind: 'transient', code: 'ETL-TST-020', message: 'the slot is away' })) }),
+  });
+  const report = await runScripted({ world: deaf, place, job: MERGE, breaker: undisturbed(), seed: 1 });
+  expect(report.streams.map((one) => one.error)).toEqual([expect.objectContaining({ code: 'ETL-RUN-040', message: expect.stringContaining('committed, not acknowledged: the slot is away') as string })]);
+  expect(exitOfReport(report)).toBe(3);
+  const slot = () => Object.values(world.state.slots)[0];
+  expect(slot()?.acked).toBe(0);
+  const split = Object.values((await (await place.open()).state(PIPE)).loads[0]?.splits ?? {})[0];
+  const [rows = []] = await place.readTables([targetFor(stream.name, stream.schema.key, { write: 'merge', table: 's0' })]);
+  expect(new Oracle(world.script).compare(stream.name, rows, split?.position, { write: 'merge' })).toEqual([]);
+  const next = await runScripted({ world, place, job: MERGE, breaker: undisturbed(), seed: 2 });
+  expect(next.outcome).not.toBe('failed');
+  expect(slot()?.acked).toBe(world.script.log.length);
+  await place.remove();
+});
+
+test('rule 28: `after` finds the file of DuckDB closed and the lease of its run in it; when it has ended the lease is given back', async () => {
+  const folder = temporaryFolder();
+  const place = await placeOf('duckdb', folder);
+  const world = new ScriptedWorld(6, { streams: 1, snapshot: false });
+  const look = `const { DuckDBInstance } = await import('@duckdb/node-api');
+    const connection = await (await DuckDBInstance.create(${JSON.stringify(join(folder, 'round.duckdb'))})).connect();
+    console.log(JSON.stringify((await connection.runAndReadAll('select released, resting from _etl.leases')).getRowObjects()));`;
+  let seen = '';
+  const report = await runScripted({
+    world, place, job: MERGE, breaker: undisturbed(), seed: 1,
+    after: () => {
+      const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', look], { encoding: 'utf8' });
+      seen = stdout.trim() || stderr;
+      return Promise.resolve(status ?? 1);
+    },
+  });
+  expect({ seen, after: report.after?.exitCode }).toEqual({ seen: '[{"released":false,"resting":true}]', after: 0 });
+  const destination = await place.open();
+  expect(await destination.lease(PIPE)).toMatchObject({ released: true });
+  await destination[Symbol.asyncDispose]();
+  await place.remove();
 });

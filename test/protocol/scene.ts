@@ -113,9 +113,10 @@ export class Scene {
     if (this.place.settlesAtClaim) await this.settle();
     const destination = await this.place.open();
     try {
+      const state = await destination.state(PIPE);
       const tables = await this.place.readTables(this.targets);
       const seen: Seen = {
-        state: await destination.state(PIPE), rejects: await this.rejectsIn(destination),
+        state, rejects: await this.rejectsIn(destination),
         tables: new Map(this.targets.map((target, i) => [target.stream, tables[i] ?? []])),
       };
       this.judge(when, seen);
@@ -140,7 +141,10 @@ export class Scene {
   private judge(when: string, { state, tables, rejects }: Seen): void {
     const { round: { options } } = this;
     for (const [stream, have] of tables) {
-      if (options.world === 'incremental' && state.loads.some(({ load, openStreams }) => !load.staged && openStreams.includes(stream))) continue; // its parts show as they come
+      if (options.world === 'incremental' && state.loads.some(({ load, openStreams }) => !load.staged && openStreams.includes(stream))) {
+        this.last.set(stream, have); // its parts show as they come
+        continue;
+      }
       const position = visiblePosition(state, stream);
       const anew = state.streams[stream]?.rebuild === true;
       const wrong = anew ? this.changed(stream, have) : this.differences(stream, have, position);

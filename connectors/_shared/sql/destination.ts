@@ -61,7 +61,9 @@ export class SqlDestination implements Destination {
       const before = this.free;
       this.free = lease && !lease.released ? undefined : session;
       await before?.close();
-      if (this.free !== session) await session.close();
+      if (this.free === session) return lease;
+      await session.close();
+      await this.database.letGo?.(); // whoever only watches keeps the file from nobody (rule 28)
       return lease;
     } catch (error) {
       await session.close();
@@ -137,8 +139,8 @@ export class SqlDestination implements Destination {
 
   /** From here on a successor knows the backend that it has to end. */
   private async takeLease(control: SqlSession, pipe: PipeId, owner: Owner): Promise<void> {
-    await control.query(`insert into ${STATE_SCHEMA}.leases (pipe, run_id, host, pid, beat, released, backend) values ($1, $2, $3, $4, 1, false, $5)
-      on conflict (pipe) do update set run_id = excluded.run_id, host = excluded.host, pid = excluded.pid, beat = excluded.beat, released = false, backend = excluded.backend`,
+    await control.query(`insert into ${STATE_SCHEMA}.leases (pipe, run_id, host, pid, beat, released, resting, backend) values ($1, $2, $3, $4, 1, false, false, $5)
+      on conflict (pipe) do update set run_id = excluded.run_id, host = excluded.host, pid = excluded.pid, beat = excluded.beat, released = false, resting = false, backend = excluded.backend`,
     [pipe, owner.runId, owner.host, owner.pid, control.backend ?? null]);
   }
 

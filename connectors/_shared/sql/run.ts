@@ -26,6 +26,7 @@ export class SqlRun implements Run {
   private readonly context: RunContext;
   private readonly sessions = new Set<Session>();
   private readonly leases: boolean;
+  private resting = false;
 
   constructor(context: RunContext, state: JobState, options: { readonly holdsLease: boolean }) {
     this.context = context;
@@ -125,12 +126,43 @@ export class SqlRun implements Run {
     [this.token.pipe, stream, json(to), to === undefined || (before?.rebuild ?? false)]);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const session of this.sessions) await session[Symbol.asyncDispose]();
-    const { control, turns, token } = this.context;
-    if (this.leases) {
-      await turns.run(() => control.query(`update ${STATE_SCHEMA}.leases set released = true where pipe = $1 and run_id = $2`, [token.pipe, token.runId])).catch(() => undefined);
-    }
+  /** A lease row covers `after`, for which the file is closed (rule 28). */
+  async rest(): Promise<void> {
+    const { control, turns, token, database } = this.context;
+    if (!database.letGo) return;
+    await this.closeSessions();
+    await turns.run(() => control.query(`update ${STATE_SCHEMA}.leases set resting = true where pipe = $1 and run_id = $2`, [token.pipe, token.runId]));
     await control.close();
+    await database.letGo();
+    this.resting = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { control, turns } = this.context;
+    await this.closeSessions();
+    if (this.resting) {
+      await this.releaseAgain().catch(() => undefined); // whoever holds the file now has it for good
+      return;
+    }
+    if (this.leases) await turns.run(() => this.release(control)).catch(() => undefined);
+    await control.close();
+  }
+
+  private async closeSessions(): Promise<void> {
+    for (const session of this.sessions) await session[Symbol.asyncDispose]();
+  }
+
+  private async releaseAgain(): Promise<void> {
+    const session = await this.context.database.connect();
+    try {
+      await this.release(session);
+    } finally {
+      await session.close();
+    }
+  }
+
+  private async release(session: SqlSession): Promise<void> {
+    const { token } = this.context;
+    await session.query(`update ${STATE_SCHEMA}.leases set released = true where pipe = $1 and run_id = $2`, [token.pipe, token.runId]);
   }
 }

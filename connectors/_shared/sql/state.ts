@@ -7,7 +7,7 @@ export const STATE_DDL: readonly string[] = [
   `create schema if not exists ${STATE_SCHEMA}`,
   `create table if not exists ${STATE_SCHEMA}.pipes (pipe text primary key, run_epoch bigint not null, run_id text, source_identity text, owner text)`,
   `create table if not exists ${STATE_SCHEMA}.leases (pipe text primary key, run_id text not null, host text not null, pid bigint not null, beat bigint not null, released boolean not null,
-    backend text)`,
+    resting boolean not null, backend text)`,
   `create table if not exists ${STATE_SCHEMA}.streams (pipe text, stream text, position text, last_load text, published_load text, rebuild boolean not null,
     incarnations text not null, fingerprint text, published_at text, primary key (pipe, stream))`,
   `create table if not exists ${STATE_SCHEMA}.loads (pipe text, load text, body text not null, open_streams text not null, primary key (pipe, load))`,
@@ -81,7 +81,7 @@ export async function readState(connection: SqlConnection, pipe: PipeId): Promis
 }
 
 export function leaseOf(row: SqlRow): Lease {
-  return { runId: String(row['run_id']), host: String(row['host']), pid: count(row['pid']), beat: count(row['beat']), released: row['released'] === true };
+  return { runId: String(row['run_id']), host: String(row['host']), pid: count(row['pid']), beat: count(row['beat']), released: row['released'] === true, resting: row['resting'] === true };
 }
 
 /** Backends of the run that has the pipe now and of its sessions: a paused one may hold locks. */

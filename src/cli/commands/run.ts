@@ -3,7 +3,7 @@ import { Args, Flags } from '../oclif.ts';
 import { runJob, type RunReport } from '../../engine/index.ts';
 import { EtlError } from '../../errors/error.ts';
 import type { ResolvedJob } from '../../job/resolved.ts';
-import { runAfter } from '../after.ts';
+import { isAlive, runAfter } from '../after.ts';
 import { asEtlError, envelopeOf, EtlCommand, printError, type Outcome } from '../command.ts';
 import { engineContext } from '../engine.ts';
 import { EXIT, exitOfReport } from '../exit.ts';
@@ -48,7 +48,7 @@ export default class Run extends EtlCommand {
     try {
       const report = await runJob(job, {
         ...(flags.select ? { select: flags.select } : {}), fullRefresh: flags['full-refresh'], ...(range ? { range } : {}), ...(flags.plan === undefined ? {} : { planHash: flags.plan }),
-        takeOver: flags['take-over'], waitLock: flags['wait-lock'], stop: stopping.stop, abort: stopping.abort, host: hostname(), pid: process.pid,
+        takeOver: flags['take-over'], waitLock: flags['wait-lock'], stop: stopping.stop, abort: stopping.abort, host: hostname(), pid: process.pid, alive: isAlive,
         events: (event) => progress.on(event),
         after: (command, outcome, streams) => {
           progress.end();

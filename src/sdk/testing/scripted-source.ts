@@ -77,8 +77,8 @@ export class ScriptedSource implements Source {
     const { world } = this;
     const draw = world.draw.fork(`read ${world.state.reads++}`);
     if (split.live) {
-      const detail = split.detail as unknown as LoadDetail;
-      const at: LivePosition = from === undefined ? { v: 1, lsn: detail.lsn, ...(detail.slot !== undefined && { slot: detail.slot }) } : from as unknown as LivePosition;
+      // a live load begins at the position of its streams, which may lie inside a transaction or a resync
+      const at = (from ?? split.detail) as unknown as LivePosition;
       this.mustBeThere(at);
       return readLive({ world, streams: split.streams, from: at, end: Number(reading['end']), stop, draw });
     }
