@@ -111,5 +111,6 @@ export const duckdbDialect: SqlDialect = {
   ordinalType: 'BIGINT',
   opType: 'SMALLINT',
   needsUniqueKey: false,
+  calendar: { days: [-2_147_483_646, 2_147_483_646], instants: [-9_223_372_022_400_000_000n, 9_223_372_036_854_775_806n] },
   instantType: INSTANT,
 };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Destination, Load, Target } from '#sdk';
+import type { Destination, Load, Rejection, Target } from '#sdk';
 import { batchOf, type Field, type LogicalType, type Schema, type Value } from '#batch';
 import { testPorts } from '#testing';
 import { startPostgres, type PostgresServer } from '../../test/services/postgres.ts';
@@ -68,7 +68,7 @@ function targetOf(table: string, more: Partial<Target>): Target {
   return { stream: table, table, write: 'replace', key: ['n'], deletes: 'hard', unavailable: 'error', addedColumns: [], evolve: { tables: true, columns: true, types: true }, shared: false, options: {}, ...more };
 }
 
-async function load(cases: readonly Case[], table: string, more: Partial<Target>, staged: boolean): Promise<void> {
+async function load(cases: readonly Case[], table: string, more: Partial<Target>, staged: boolean): Promise<readonly Rejection[]> {
   const schema = schemaOf(cases);
   const target = targetOf(table, more);
   const it: Load = { id: `load ${table}`, kind: 'parts', streams: [table], splits: [{ id: '0', streams: [table], detail: null, live: false }], staged, rebuild: false, positions: {}, startedAt: '2026-01-01T00:00:00.000000Z', fingerprint: 'f', targets: [target], detail: null };
@@ -79,8 +79,10 @@ async function load(cases: readonly Case[], table: string, more: Partial<Target>
   await using session = await run.open(begun, it.splits[0] ?? { id: '0', streams: [], detail: null, live: false }, new AbortController().signal);
   await session.accept({ type: 'schema', target, schema });
   await session.accept({ type: 'batch', target, batch: batchOf(table, schema, rows) });
-  await session.commit({ type: 'checkpoint', position: {}, last: true }, await session.flush());
+  const rejections = await session.flush();
+  await session.commit({ type: 'checkpoint', position: {}, last: true }, rejections);
   await run.publish(begun, [table]);
+  return rejections;
 }
 
 it.each([['written straight into the table', 'replace', true], ['through a stage', 'merge', false]] as const)('every type arrives exact: %s', async (_, write, staged) => {
@@ -102,4 +104,14 @@ it('a load with the source\'s own types takes the way over a stage, and its tabl
   await load(CASES, 'types_mixed', { write: 'replace' }, true);
   const [row] = await server.query('select ranges::text, arrays::text, dec38::text from types_mixed where n = 0');
   expect(row).toEqual({ ranges: '[1,5)', arrays: '{{1,2},{3,4}}', dec38: '-999999999999999999999999999999999.99999' });
+});
+
+it.each([['straight into the table', 'replace', true], ['through a stage', 'merge', false]] as const)('rule 31: a day that Postgres does not hold is rejected by name, %s, and the rows beside it arrive', async (_, write, staged) => {
+  const table = `days_${write}`;
+  const rejected = await load([
+    { name: 'd', type: { kind: 'date' }, values: ['-4713-11-24', '-4713-11-23', 'infinity'], texts: [] },
+    { name: 'at', type: { kind: 'timestamptz' }, values: ['2026-01-01T00:00:00.000000Z', '-9999-01-01T00:00:00.000000Z', '-infinity'], texts: [] },
+  ], table, { write }, staged);
+  expect(rejected.map(({ code, column, key, row }) => [code, column, key, row['at']])).toEqual([['ETL-SQL-001', 'd', { n: '1' }, '-9999-01-01T00:00:00.000000Z']]);
+  expect(await server.query(`select n, d::text, at::text from ${table} order by n`)).toEqual([{ n: 0, d: '4714-11-24 BC', at: '2026-01-01 00:00:00+00' }, { n: 2, d: 'infinity', at: '-infinity' }]);
 });

@@ -150,5 +150,5 @@ const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 
   createTemporary: (table, columns) => `create temporary table ${quoteName(table)} (${columns.map((column) => `${quoteName(column.name)} ${column.type}`).join(', ')})`,
   rowId: 'ctid',
   nowText: `to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
-  nowInstant: 'now()', textType: 'text', ordinalType: 'bigint', opType: 'smallint', needsUniqueKey: true, instantType: 'timestamp with time zone',
+  nowInstant: 'now()', textType: 'text', ordinalType: 'bigint', opType: 'smallint', needsUniqueKey: true, calendar: { days: [-2_440_588, 2_145_042_905], instants: [-210_866_803_200_000_000n, 2n ** 63n - 2n] }, instantType: 'timestamp with time zone',
 };

@@ -1,5 +1,6 @@
 import type { Batch, Field, LogicalType } from '#batch';
 import type { EtlError } from '#sdk';
+import type { Calendar } from './calendar.ts';
 
 /**
  * What the commit protocol needs of an SQL database. The protocol itself (destination.ts, session.ts) is written once against these
@@ -179,6 +180,7 @@ export interface SqlDialect {
   readonly opType: string;
   /** Does `upsert` rest on a unique index of the target. */
   readonly needsUniqueKey: boolean;
+  readonly calendar: Calendar;
   /** A type for `valid_from` and `_etl_loaded_at`. */
   readonly instantType: string;
 }

@@ -2,6 +2,8 @@ import {
   failpoint, type Checkpoint, type CommitReceipt, type Load, type Rejection, type Session, type Split, type Target, type TargetMessage,
 } from '#sdk';
 import type { Batch, Schema } from '#batch';
+import { withoutRejected } from '../change-log/rejects.ts';
+import { outOfCalendar } from './calendar.ts';
 import { qualified, type RowTarget, type SqlRow, type SqlSession } from './dialect.ts';
 import { explained, holdLoad, holdRun, holdSplit } from './fence.ts';
 import { checkIncarnations } from './incarnation.ts';
@@ -79,6 +81,7 @@ class SqlSessionWriter implements Session {
   private accepted = 0;
   private stages = 0;
   private refused = 0;
+  private readonly rejected: Rejection[] = [];
   private bytes = 0;
   private inTransaction = false;
   private ended = false;
@@ -96,12 +99,8 @@ class SqlSessionWriter implements Session {
     opening.abort.addEventListener('abort', this.onAbort, { once: true });
   }
 
-  async accept(message: TargetMessage): Promise<void> {
-    try {
-      await this.explained(() => this.acceptMessage(message));
-    } finally {
-      if (message.type === 'batch') message.batch.release();
-    }
+  accept(message: TargetMessage): Promise<void> {
+    return this.explained(() => this.acceptMessage(message));
   }
 
   private async acceptMessage(message: TargetMessage): Promise<void> {
@@ -173,7 +172,19 @@ class SqlSessionWriter implements Session {
     return sink;
   }
 
-  private async acceptBatch(target: Target, batch: Batch): Promise<void> {
+  private async acceptBatch(target: Target, taken: Batch): Promise<void> {
+    const { dialect } = this.context.database;
+    const { batch, rejections } = withoutRejected(taken, outOfCalendar(taken, dialect.calendar, dialect.name));
+    this.accepted += rejections.length;
+    this.rejected.push(...rejections);
+    try {
+      await this.writeBatch(target, batch);
+    } finally {
+      batch.release();
+    }
+  }
+
+  private async writeBatch(target: Target, batch: Batch): Promise<void> {
     let sink = this.sinkOf(target);
     if (target.write === 'append' && batch.ops && !isPlain(batch) && !sink.logsChanges) sink = await this.logChanges(sink);
     const base = this.ordinal;
@@ -252,7 +263,7 @@ class SqlSessionWriter implements Session {
 
   private async flushAll(): Promise<readonly Rejection[]> {
     this.bytes += await this.session.writer.finish();
-    const rejections: Rejection[] = [];
+    const rejections = this.rejected.splice(0);
     for (const sink of this.sinks.values()) {
       if (sink.pending.staged > 0) rejections.push(...await findViolations(this.context, this.session, sink));
     }
