@@ -23,7 +23,7 @@ test.each([['straight into the table', 'replace', true], ['through a stage', 'me
     await session[Symbol.asyncDispose]();
     await run[Symbol.asyncDispose]();
     await destination[Symbol.asyncDispose]();
-    expect((await file.query('select n, at::varchar as at from far order by n')).map((row) => [row['n'], row['at']])).toEqual([[0, '2026-01-01 00:00:00'], [2, '-infinity'], [3, null]]);
+    expect((await file.query('select n, "at"::varchar as text from far order by n')).map((row) => [row['n'], row['text']])).toEqual([[0, '2026-01-01 00:00:00'], [2, '-infinity'], [3, null]]);
   } finally {
     file.remove();
   }

@@ -43,12 +43,14 @@ function rowsOfElements(vector: Vector, elements: readonly number[]): number[] {
 function scanTexts(vector: Vector, policy: BadTextPolicy, arena: Arena): Scanned {
   if (!vector.offsets || vector.length === 0) return { vector, bad: [] };
   const marks = arena.bytes(vector.length);
-  const json = vector.type.kind === 'json';
+  const repairs = policy === 'strip' || policy === 'replace';
+  // An escaped NUL is JSON as it came, and arrives so but where repairs are asked for; half a surrogate pair makes whole files unreadable.
+  const json = vector.type.kind === 'json' ? (repairs ? 2 : 1) : 0;
   const found = kernels().scanText(vector.data.byteOffset, vector.offsets.byteOffset, vector.length, json, marks.byteOffset);
   if (found === 0) return { vector, bad: [] };
   const bad: number[] = [];
   for (let i = marks.indexOf(1); i >= 0; i = marks.indexOf(1, i + 1)) bad.push(i);
-  return { vector: policy === 'strip' || policy === 'replace' ? repair(vector, bad, policy === 'replace', arena) : vector, bad };
+  return { vector: repairs ? repair(vector, bad, policy === 'replace', arena) : vector, bad };
 }
 
 /** The column with these values repaired, all others copied as they are. */
@@ -87,23 +89,34 @@ export function repairBytes(bytes: Uint8Array, json: boolean, replace: boolean):
   let at = 0;
   while (at < bytes.length) {
     const escape = json && bytes[at] === 0x5c;
-    const nul = escape && isNulEscape(bytes, at);
-    const good = escape && !nul ? 2 : nul ? 0 : characterLength(bytes, at);
+    const good = escape ? escapeLength(bytes, at) : characterLength(bytes, at);
     if (good > 0) {
       at += good;
       continue;
     }
     parts.push(bytes.subarray(from, at));
-    if (replace) parts.push(nul ? JSON_REPLACEMENT : REPLACEMENT);
-    at += nul ? 6 : isSurrogate(bytes, at) ? 3 : 1;
+    if (replace) parts.push(escape ? JSON_REPLACEMENT : REPLACEMENT);
+    at += escape ? 6 : isSurrogate(bytes, at) ? 3 : 1;
     from = at;
   }
   parts.push(bytes.subarray(from, Math.max(from, bytes.length)));
   return Buffer.concat(parts);
 }
 
-function isNulEscape(bytes: Uint8Array, at: number): boolean {
-  return bytes[at + 1] === 0x75 && [2, 3, 4, 5].every((offset) => bytes[at + offset] === 0x30);
+/** The unit that an escape stands for: `\\u0041`. */
+function unitAt(bytes: Uint8Array, at: number): number | undefined {
+  const digits = /^\\u([0-9a-f]{4})$/i.exec(Buffer.from(bytes.subarray(at, at + 6)).toString('latin1'))?.[1];
+  return digits === undefined ? undefined : Number.parseInt(digits, 16);
+}
+
+/** Length of the escape that begins here; 0 where it is of a NUL or of half a surrogate pair. */
+function escapeLength(bytes: Uint8Array, at: number): number {
+  const unit = unitAt(bytes, at);
+  if (unit === undefined) return 2;
+  if (unit === 0) return 0;
+  if (unit < 0xd800 || unit > 0xdfff) return 6;
+  const next = unitAt(bytes, at + 6) ?? 0;
+  return unit < 0xdc00 && next >= 0xdc00 && next <= 0xdfff ? 12 : 0;
 }
 
 function isSurrogate(bytes: Uint8Array, at: number): boolean {

@@ -141,6 +141,12 @@ test('bad text is stripped, replaced, rejected, or kept, and always counted', ()
   expect(() => run('fail')).toThrow(/Column t holds a NUL/);
   const json = [String.raw`"a\u0000b"`, String.raw`"a\\u0000b"`, String.raw`"\\\u0000"`];
   expect(run('strip', 'json', json)).toEqual({ out: ['"ab"', json[1], String.raw`"\\"`], bad: 2, rejected: 0 });
+  expect(run('quarantine', 'json', json), 'as it came').toEqual({ out: json, bad: 0, rejected: 0 });
+  const halves = [String.raw`"\ud83d\uDE00 \\ud800"`, String.raw`"a\ud800"`, String.raw`"\ude00b"`, String.raw`"\ud800\ud83d\ude00"`, String.raw`"\ud83dx"`];
+  expect(run('quarantine', 'json', halves)).toEqual({ out: [halves[0]], bad: 4, rejected: 4 });
+  expect(run('strip', 'json', halves).out).toEqual([halves[0], '"a"', '"b"', String.raw`"\ud83d\ude00"`, '"x"']);
+  expect(run('replace', 'json', halves).out).toEqual([halves[0], String.raw`"a\ufffd"`, String.raw`"\ufffdb"`, String.raw`"\ufffd\ud83d\ude00"`, String.raw`"\ufffdx"`]);
+  expect(run('quarantine', 'json', [[0x22, 0xff, 0x22]]).rejected).toBe(1);
   expect(run('replace', 'json', json).out).toEqual([String.raw`"a\ufffdb"`, json[1], String.raw`"\\\ufffd"`]);
 });
 

@@ -39,7 +39,7 @@ insert into golden (id, dom) values (152, 12.340);
 insert into golden (id, dtx) values (154, 'five5');
 insert into golden (id, b) values (160, '\x00ff5c27'), (161, '\x');
 insert into golden (id, u) values (165, '00000000-0000-0000-0000-0000000000ff'), (166, 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF');
-insert into golden (id, js) values (170, '{"a":"x\u0000y"}'), (171, '{"a":1,"a":12345678901234567890123.5}'), (172, '{ "b" : [1, 2.50] }'), (173, 'null'), (174, '"\ud83d\ude00"'), (175, '[]'), (176, E'{"line":\n1}');
+insert into golden (id, js) values (170, '{"a":"x\u0000y"}'), (171, '{"a":1,"a":12345678901234567890123.5}'), (172, '{ "b" : [1, 2.50] }'), (173, 'null'), (174, '"\ud83d\ude00"'), (175, '[]'), (176, E'{"line":\n1}'), (177, '["\\u0000"]'), (178, '"half \ud800"');
 insert into golden (id, jb) values (180, '{"n":123456789012345678901234567890.5}'), (181, 'null'), (182, '{"b":1,"a":[1.50,1e3]}'), (183, '"text"');
 insert into golden (id, d) values (190, 'infinity'), (191, '-infinity'), (192, '9999-12-31'), (193, '10000-01-01'), (194, '0001-01-01'), (195, '0001-12-31 BC'), (196, '4713-01-01 BC'), (197, '5874897-12-31'), (198, '2024-02-29'), (199, '1582-10-10');
 insert into golden (id, tm) values (200, '24:00:00'), (201, '00:00:00'), (202, '23:59:59.999999');

@@ -1,4 +1,4 @@
-// Finds text that no destination takes alike: NUL, invalid UTF-8 (lone surrogates are), and \u0000 inside JSON.
+// Finds text that no destination takes alike: NUL, invalid UTF-8 (lone surrogates are), and inside JSON what is escaped of these.
 
 /** Whether all bytes are plain ASCII without NUL. */
 function isPlain(from: usize, to: usize): bool {
@@ -41,13 +41,36 @@ function hasEscape(from: usize, to: usize): bool {
   return b >= low && b <= high ? 4 : 0;
 }
 
-function isGood(from: usize, to: usize, json: bool): bool {
+/** The unit that `\uXXXX` at p stands for; -1 where there is no such escape. */
+function unitAt(p: usize, to: usize): i32 {
+  if (p + 6 > to || load<u16>(p) != 0x755c) return -1;
+  let unit = 0;
+  for (let i: usize = 2; i < 6; i++) {
+    const digit = <i32>load<u8>(p + i), lower = digit | 0x20;
+    if (digit >= 0x30 && digit <= 0x39) unit = (unit << 4) | (digit - 0x30);
+    else if (lower >= 0x61 && lower <= 0x66) unit = (unit << 4) | (lower - 0x57);
+    else return -1;
+  }
+  return unit;
+}
+
+/** Bytes of the good escape at p, or 0. An escape is two bytes at least; \\ hides what follows it. */
+function escapeLength(p: usize, to: usize, nul: bool): usize {
+  const unit = unitAt(p, to);
+  if (unit < 0) return 2;
+  if (unit == 0) return nul ? 6 : 0;
+  if ((unit & 0xf800) != 0xd800) return 6;
+  return unit < 0xdc00 && (unitAt(p + 6, to) & 0xfffffc00) == 0xdc00 ? 12 : 0;
+}
+
+/** `json`: 0 no JSON, 1 escaped halves of surrogate pairs are bad, 2 escaped NULs too. */
+function isGood(from: usize, to: usize, json: i32): bool {
   let p = from;
   while (p < to) {
-    if (json && load<u8>(p) == 0x5c) {
-      // An escape is two bytes at least; \\ hides what follows it.
-      if (p + 6 <= to && load<u8>(p + 1) == 0x75 && load<u32>(p + 2) == 0x30303030) return false;
-      p += 2;
+    if (json != 0 && load<u8>(p) == 0x5c) {
+      const escape = escapeLength(p, to, json == 1);
+      if (escape == 0) return false;
+      p += escape;
       continue;
     }
     const length = characterLength(p, to);
@@ -58,10 +81,10 @@ function isGood(from: usize, to: usize, json: bool): bool {
 }
 
 /** Sets marks[i] to 1 for each bad value (0 otherwise) and returns how many; marks are written only when there may be one. */
-export function scanText(data: usize, offsets: usize, count: i32, json: bool, marks: usize): i32 {
+export function scanText(data: usize, offsets: usize, count: i32, json: i32, marks: usize): i32 {
   const end = data + load<i32>(offsets + (<usize>count << 2));
   const first = data + load<i32>(offsets);
-  if (isPlain(first, end) && !(json && hasEscape(first, end))) return 0;
+  if (isPlain(first, end) && !(json != 0 && hasEscape(first, end))) return 0;
   let bad = 0, from = first;
   for (let i = 0; i < count; i++) {
     const to = data + load<i32>(offsets + ((<usize>i + 1) << 2));
