@@ -63,8 +63,8 @@ count('dead code', await run('npx', ['knip', '--no-progress']));
 count('lint', await run('npx', ['oxlint', '--type-aware']));
 await vitest('unit');
 await vitest('service');
-count('quickstart', await run(process.execPath, ['dist/test/quickstart.js']));
-count('quickstart, the second time', await run(process.execPath, ['dist/test/quickstart.js']));
+// as on a fresh machine: what an earlier checkout left in its folder belongs to its own user
+for (const time of ['quickstart', 'quickstart, the second time']) count(time, await run(process.execPath, ['dist/test/quickstart.js'], { TMPDIR: scratch }));
 await crash();
 rmSync(scratch, { recursive: true, force: true });
 
