@@ -1,3 +1,6 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 
 /** The tables of the benchmark, the same on every machine: each value follows from its row's number. */
@@ -14,6 +17,20 @@ const WIDE = (rows: number) => `select i::bigint as id, md5('7' || i)::uuid as u
   'city_' || (i % 500) as t6, repeat('lorem ', (i % 8)::int) as t7, null::text as t8, array[i, i + 1, i + 2]::int[] as arr, i::bigint * 1000 as b3
   from generate_series(1, ${rows}) i`;
 
+/** Files. */
+export interface Certificate { readonly certificate: string; readonly key: string }
+
+/** A certificate for 127.0.0.1 that is its own authority, for the server's account to read. */
+export function makeCertificate(openssl: string, folder: string): Certificate {
+  const made = { certificate: join(folder, 'server.crt'), key: join(folder, 'server.key') };
+  const { status, stderr } = spawnSync(openssl, ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', made.key, '-out', made.certificate], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`openssl: ${stderr}`);
+  chmodSync(folder, 0o755);
+  chmodSync(made.key, 0o600);
+  if (process.getuid?.() === 0) chownSync(made.key, 65_534, 65_534); // as the server in test/services does
+  return made;
+}
+
 export interface Rows { readonly mixed: number; readonly wide: number }
 
 /** A database of its own for the sources, and one for each round's targets. */
@@ -23,10 +40,32 @@ export const TARGET = 'bench_target';
 export class World {
   readonly rows: Rows;
   readonly #server: string;
+  readonly #certificate: Certificate | undefined;
 
-  constructor(server: string, rows: Rows) {
+  constructor(server: string, rows: Rows, certificate?: Certificate) {
     this.#server = server;
     this.rows = rows;
+    this.#certificate = certificate;
+  }
+
+  /** Undefined where the server has no certificate. */
+  tlsUrl(database: string): string | undefined {
+    return this.#certificate && `${this.url(database)}?sslmode=verify-full&sslrootcert=${encodeURIComponent(this.#certificate.certificate)}`;
+  }
+
+  /** On for one cell only: elsewhere a tool that prefers TLS would pay for it. */
+  async switchTls(on: boolean): Promise<void> {
+    if (!this.#certificate) return;
+    await this.query(undefined, `alter system set ssl_cert_file = '${this.#certificate.certificate}'`);
+    await this.query(undefined, `alter system set ssl_key_file = '${this.#certificate.key}'`);
+    await this.query(undefined, `alter system set ssl = ${on ? 'on' : 'off'}`);
+    await this.query(undefined, 'select pg_reload_conf()');
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const [row] = await this.query<{ ssl: string }>(undefined, 'show ssl');
+      if (row?.ssl === (on ? 'on' : 'off')) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('the server does not change to TLS');
   }
 
   url(database: string): string {
