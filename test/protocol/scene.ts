@@ -81,22 +81,26 @@ export class Scene {
     await Promise.all([run, successor]);
   }
 
-  /** Undisturbed runs until all that the source has is there; then whoever was abandoned wakes, and must change nothing. */
+  /** Undisturbed runs until all that the source has is there; then whoever was abandoned wakes, and changes nothing, unless it was still to claim. */
   async recover(): Promise<void> {
     this.place.deliverLate();
     await this.look('after late calls');
     this.world.advance(this.world.script.log.length);
-    const attempts = this.round.options.endless ? 20 : 6; // a stop is answered by a checkpoint only if one is at hand
-    for (let attempt = 1; ; attempt++) {
-      if (attempt > attempts) throw new RoundFailure(`${attempts} undisturbed runs did not bring it to its end`);
-      const failure = await this.run(new Breaker({ kind: 'none' }));
-      const { state } = await this.look(`after undisturbed run ${attempt}`);
-      if (failure === undefined && this.finished(state)) break;
-    }
+    await this.undisturbed();
     if (this.asleep.length === 0) return;
     await this.wakeAll();
     const { state } = await this.look('after the abandoned runs woke');
-    if (!this.finished(state)) throw new RoundFailure('an abandoned run that woke moved a position');
+    if (!this.finished(state)) await this.undisturbed();
+  }
+
+  private async undisturbed(): Promise<void> {
+    const attempts = this.round.options.endless ? 20 : 6; // a stop is answered by a checkpoint only if one is at hand
+    for (let attempt = 1; attempt <= attempts; attempt++) {
+      const failure = await this.run(new Breaker({ kind: 'none' }));
+      const { state } = await this.look(`after undisturbed run ${attempt}`);
+      if (failure === undefined && this.finished(state)) return;
+    }
+    throw new RoundFailure(`${attempts} undisturbed runs did not bring it to its end`);
   }
 
   /** Nobody is left at work, however the round ended. */

@@ -23,7 +23,6 @@ export type Catcher =
   | { readonly crash: string };
 
 export interface PlantedBug {
-  /** As in docs/protocol.md, section 4. */
   readonly name: string;
   readonly edits: readonly Edit[];
   readonly catcher: Catcher;
@@ -41,7 +40,7 @@ export const LIMIT_SECONDS = 300;
 
 function copyOf(root: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'etl-bug-'));
-  for (const part of ['src', 'connectors', 'test', 'package.json', 'vitest.config.ts']) cpSync(join(root, part), join(folder, part), { recursive: true });
+  for (const part of ['src', 'connectors', 'test', 'docs', 'package.json', 'vitest.config.ts']) cpSync(join(root, part), join(folder, part), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   return folder;
 }

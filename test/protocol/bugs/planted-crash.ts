@@ -54,7 +54,7 @@ export const crashBugs: readonly PlantedBug[] = [
     name: 'crash: a lost answer to a commit, and what memory says is taken for committed (Postgres)', catcher: { crash: 'postgres-postgres' },
     edits: [
       { file: SESSION, find: 'export interface Opening {\n', replace: 'const remembered = new Map<string, string | undefined>();\n\nexport interface Opening {\n' },
-      { file: SESSION, find: "    const position = text(row['position']);\n", replace: "    if (!remembered.has(at.join())) remembered.set(at.join(), text(row['position']));\n    const position = remembered.get(at.join());\n" },
+      { file: SESSION, find: "    const position = text(row['position']);\n", replace: "    const place = [token.pipe, load.id, split.id].join();\n    if (!remembered.has(place)) remembered.set(place, text(row['position']));\n    const position = remembered.get(place);\n" },
     ],
   },
   {
