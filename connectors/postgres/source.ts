@@ -141,6 +141,7 @@ export class PostgresSource implements Source {
     const selection = selectionOf(split);
     const selected = await this.selected(selection);
     yield { type: 'schema', stream: selection.stream, schema: selected.schema };
+    if (from?.['done'] === true) return yield { type: 'checkpoint', position: from, last: true };
     const connection = await this.sessions.reader();
     try {
       await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
@@ -182,7 +183,7 @@ export class PostgresSource implements Source {
       last: (vectors, row) => { tuple = pass.ordered ? tupleAt(columns, selected, vectors, row) : undefined; },
     });
     const complete = yield* withPlaces(rows, () => tuple && { ...position, after: tuple }); // the tuple ends with the key: a tie is never cut (guarantee 4)
-    if (complete) yield { type: 'checkpoint', position: { ...position }, last: true };
+    if (complete) yield { type: 'checkpoint', position: { ...position, done: true }, last: true };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
