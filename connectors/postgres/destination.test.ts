@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { installFailpoints, type Load, type Owner, type Split, type Target } from '#sdk';
 import { batchOf, UNAVAILABLE_VALUE, type LogicalType, type RowInput, type Schema } from '#batch';
 import { seeded, testPorts } from '#testing';
@@ -171,6 +171,35 @@ describe('commits that go wrong', () => {
     await again.commit({ type: 'checkpoint', position: { p: 1 }, last: true }, await again.flush());
     expect(await read('unknown')).toEqual([{ id: 1, v: 'a', big: null }]);
     expect((await stateOf('unknown')).loads[0]?.splits['0']).toMatchObject({ splitEpoch: 2, revision: 1, complete: true, rows: 1 });
+  });
+
+  it('rule 23: a commit waits for the disk whatever the database says, and a warning at COMMIT counts as unknown', async () => {
+    await server.query("do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$");
+    const to = target('warned');
+    await using destinationUnderTest = await create();
+    await using run = await destinationUnderTest.claim('warned', owner('1'));
+    const it = await run.begin(load('1', [to]), { [to.stream]: undefined });
+    const [split] = it.splits;
+    if (!split) throw new RangeError('no split');
+    const session = await run.open(it, split, never);
+    await session.accept({ type: 'schema', target: to, schema });
+    await session.accept({ type: 'batch', target: to, batch: batchOf(to.stream, schema, [row(1, 'a')]) });
+    const [stored] = await server.query<{ backend: string }>("select backend from _etl.splits where pipe = 'warned'");
+    const backend = Number(stored?.backend.split('@')[0]);
+    // a standby that never answers: COMMIT waits for it, and a cancelled wait is a warning
+    await server.query("alter system set synchronous_standby_names = 'nobody'");
+    await server.query('select pg_reload_conf()');
+    const committed = (async () => session.commit({ type: 'checkpoint', position: { p: 1 }, last: true }, await session.flush()))().catch((error: unknown) => error);
+    const waits = async () => (await server.query("select 1 from pg_stat_activity where pid = $1 and wait_event = 'SyncRep'", [backend])).length > 0;
+    await vi.waitFor(async () => { expect(await waits(), 'COMMIT waits').toBe(true); }, { timeout: 20_000 });
+    await server.query('select pg_cancel_backend($1)', [backend]);
+    expect(await committed).toMatchObject({ kind: 'transient', code: expect.stringMatching(/-UNKNOWN$/) as string });
+    await server.query('alter system reset synchronous_standby_names');
+    await server.query('select pg_reload_conf()');
+    await session[Symbol.asyncDispose]();
+    await using again = await run.open(it, split, never);
+    expect(again.committed, 'what it did is looked up').toEqual({ position: { p: 1 }, complete: true });
+    expect(await read('warned')).toEqual([{ id: 1, v: 'a', big: null }]);
   });
 
   it.each(['sql.commit.held', 'postgres.commit.send', 'sql.publish.flip'])('rule 10: a run that is paused at %s, its locks held, holds up no successor, and is fenced when it wakes', async (place) => {

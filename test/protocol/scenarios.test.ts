@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { EtlError, type JobState } from '#sdk';
+import { EtlError, type JobState, type Source } from '#sdk';
 import { Oracle, ScriptedWorld, selectionFor, targetFor } from '#testing';
 import { exitOfReport } from '../../src/cli/exit.ts';
 import { sourceConfig } from '../../connectors/postgres/config.ts';
 import { PostgresSource } from '../../connectors/postgres/source.ts';
 import { startPostgres, type PostgresServer } from '../services/postgres.ts';
-import { Breaker } from './breaker.ts';
+import { Breaker, installBreakers } from './breaker.ts';
 import { PIPE, runScripted, type RoundJob } from './job.ts';
 import { contextFor, KINDS, temporaryFolder, type Place } from './places.ts';
 
@@ -86,5 +86,65 @@ test('rule 28: `after` finds the file of DuckDB closed and the lease of its run 
   const destination = await place.open();
   expect(await destination.lease(PIPE)).toMatchObject({ released: true });
   await destination[Symbol.asyncDispose]();
+  await place.remove();
+});
+
+/** A world whose sources are changed by `how`. */
+function changed(world: ScriptedWorld, how: (source: Source) => Partial<Source>): ScriptedWorld {
+  return Object.assign(Object.create(world) as ScriptedWorld, {
+    source: () => {
+      const source = world.source();
+      return Object.assign(source, how({ read: source.read.bind(source), plan: source.plan.bind(source) } as Source));
+    },
+  });
+}
+
+test('rule 1: a source that ends without its last checkpoint has not completed the split, and nothing is published', async () => {
+  const place = await placeOf('memory');
+  const world = new ScriptedWorld(7, { world: 'full', streams: 1, parts: 1 });
+  const short = changed(world, ({ read }) => ({
+    async *read(...args) {
+      for await (const message of read(...args)) if (message.type !== 'checkpoint' || !message.last) yield message;
+    },
+  }));
+  const job: RoundJob = { sync: 'full', write: 'replace', deletes: 'hard' };
+  const report = await runScripted({ world: short, place, job, breaker: undisturbed(), seed: 1 });
+  expect(report.streams[0]?.error).toMatchObject({ code: 'ETL-RUN-001' });
+  const state = await (await place.open()).state(PIPE);
+  expect(Object.values(state.loads[0]?.splits ?? {}).map((split) => split.complete)).toEqual([false]);
+  expect(state.streams['app.s0']?.position).toBeUndefined();
+  expect((await runScripted({ world, place, job, breaker: undisturbed(), seed: 2 })).outcome).toBe('ok');
+  await place.remove();
+});
+
+test('rule 6: what a run made and no state names goes with the next run; a zombie takes nothing away from its successor', async () => {
+  const place = await placeOf('memory');
+  const world = new ScriptedWorld(8, { streams: 2 });
+  const slots = () => Object.keys(world.state.slots).map((name) => name.split('/').at(-2)); // the run epoch in the name
+  installBreakers();
+  await runScripted({ world, place, job: MERGE, breaker: new Breaker({ kind: 'throw', of: 'memory.begin.sending', at: 1, as: 'unforeseen' }), seed: 1 }).catch(() => undefined);
+  expect(slots(), 'made, and never named').toEqual(['1']);
+  const zombie = new Breaker({ kind: 'zombie', of: 'source.begin', at: 1, wakes: 'after' });
+  const paused = runScripted({ world, place, job: MERGE, breaker: zombie, seed: 2 }).catch((error: unknown) => error);
+  await zombie.paused;
+  await runScripted({ world, place, job: MERGE, breaker: undisturbed(), seed: 3 });
+  expect(slots(), 'the orphan is gone').toEqual(['3']);
+  zombie.release();
+  await paused;
+  expect(slots(), 'the successor keeps its own').toContain('3');
+  expect((await runScripted({ world, place, job: MERGE, breaker: undisturbed(), seed: 4 })).outcome).not.toBe('failed');
+  expect(slots(), 'and what the zombie made is swept').toEqual(['3']);
+  await place.remove();
+});
+
+test('rule 17: a live load has one split: two that write the same keys would have no order', async () => {
+  const place = await placeOf('memory');
+  const world = new ScriptedWorld(9, { streams: 1, snapshot: false });
+  const doubled = changed(world, ({ plan }) => ({
+    plan: async (...args) => (await plan(...args)).map((load) => ({ ...load, splits: load.splits.flatMap((split) => [split, { ...split, id: 'other' }]) })),
+  }));
+  const report = await runScripted({ world: doubled, place, job: MERGE, breaker: undisturbed(), seed: 1 });
+  expect(report.error ?? report.streams[0]?.error).toMatchObject({ code: 'ETL-RUN-002' });
+  expect((await (await place.open()).state(PIPE)).loads).toEqual([]);
   await place.remove();
 });

@@ -150,6 +150,7 @@ export class Scene {
         continue;
       }
       const position = visiblePosition(state, stream);
+      if (position?.['part'] !== undefined && this.round.job.maxTransactionBytes === undefined) throw new RoundFailure(`${when}: ${stream} stands inside a transaction that the destination could hold`); // rule 16
       const anew = state.streams[stream]?.rebuild === true;
       const wrong = anew ? this.changed(stream, have) : this.differences(stream, have, position);
       if (wrong !== '') throw new RoundFailure(`${when}: ${stream} at ${JSON.stringify(position)}${anew ? ', which begins anew' : ''}:\n${wrong}`);
