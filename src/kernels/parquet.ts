@@ -3,6 +3,8 @@ export interface ParquetKernels {
   pqLevels(valid: number, from: number, to: number, out: number): number;
   pqCopy(how: number, data: number, valid: number, from: number, to: number, out: number): number;
   pqRange(order: number, values: number, count: number, statistics: number): void;
+  pqWiden(order: number, other: number, statistics: number): void;
+  pqTextWiden(other: number, statistics: number): void;
   pqTextRange(data: number, offsets: number, valid: number, from: number, to: number, statistics: number): void;
   pqTextPlain(data: number, offsets: number, valid: number, from: number, to: number, out: number): number;
   pqTextFit(offsets: number, from: number, to: number, room: number): number;
@@ -15,6 +17,7 @@ export interface ParquetKernels {
   pqCountPresent(valid: number, from: number, to: number): number;
   pqHybrid8(levels: number, count: number, width: number, out: number): number;
   pqHybrid32(indices: number, count: number, width: number, out: number): number;
+  pqPageHeader(kind: number, length: number, packed: number, values: number, encoding: number, out: number): number;
   pqBits(bytes: number, count: number, out: number): number;
   pqStepRoot(from: number, to: number, entries: number): void;
   pqStepOptional(valid: number, definitions: number, rows: number, count: number): void;

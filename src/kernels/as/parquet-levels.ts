@@ -25,7 +25,7 @@ export function pqCountPresent(valid: usize, from: i32, to: i32): i32 {
 }
 
 // @ts-ignore: decorator
-@inline function varint(v: u32, out: usize): usize {
+@inline export function varint(v: u32, out: usize): usize {
   while (v > 127) { store<u8>(out++, <u8>((v & 127) | 128)); v >>= 7; }
   store<u8>(out++, <u8>v);
   return out;

@@ -46,6 +46,14 @@ export function pqRange(order: i32, p: usize, n: i32, s: usize): void {
   }
 }
 
+/** Widens the statistics at `s` by all that those at `other` have seen; not of byte strings. */
+export function pqWiden(order: i32, other: usize, s: usize): void {
+  store<u32>(s, load<u32>(s, 36) | load<u32>(other, 36), 36);
+  if (!load<u32>(other, 32)) return;
+  pqRange(order, other, 1, s);
+  pqRange(order, other + 16, 1, s);
+}
+
 // Statistics of byte strings lie at `s`: u32 any, u32 least length, u32 greatest length, u32 least is cut, u32 greatest is cut,
 // the first KEPT bytes of the least at 32, of the greatest at 128. A cut greatest value has to be raised before it is a bound.
 const KEPT: i32 = 64;
@@ -123,4 +131,11 @@ export function pqTextRange(data: usize, offsets: usize, valid: usize, from: i32
     widenText(value, len, s);
     stale = true;
   }
+}
+/** Widens the statistics of byte strings at `s` by all that those at `other` have seen. */
+export function pqTextWiden(other: usize, s: usize): void {
+  if (!load<u32>(other)) return;
+  // a length past KEPT says that the text is cut
+  widenText(other + 32, load<i32>(other, 4) + load<i32>(other, 12), s);
+  widenText(other + 128, load<i32>(other, 8) + load<i32>(other, 16), s);
 }

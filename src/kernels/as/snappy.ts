@@ -33,7 +33,7 @@ function block(base: usize, n: i32, out: usize, table: usize): usize {
       const v = load<u32>(p), slot = table + (<usize>slotOf(v) << 1);
       const q = base + load<u16>(slot);
       store<u16>(slot, <u16>(p - base));
-      if (load<u32>(q) != v || q >= p) { p += skip >> 5; skip++; continue; }
+      if (load<u32>(q) != v) { p += skip >> 5; skip++; continue; }
       if (next < p) out = literal(next, p, out);
       let a = p + 4, b = q + 4;
       while (a + 8 <= end) {

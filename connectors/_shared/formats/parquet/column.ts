@@ -7,7 +7,7 @@ import { Dictionary } from './dictionary.ts';
 import { shred, type Shredder } from './levels.ts';
 import { Physical, type Leaf } from './schema.ts';
 import { Statistics, type Bounds } from './statistics.ts';
-import { dataPageHeader, dictionaryPageHeader, Encoding } from './page.ts';
+import { Encoding, HEADER_BYTES, pageHeader } from './page.ts';
 
 /** A page ends at this many rows, so that the page index can skip, or at this many bytes of values. */
 const PAGE_ROWS = 20_000;
@@ -53,6 +53,7 @@ export class ColumnWriter {
   readonly leaf: Leaf;
   private readonly shared: Shared;
   private readonly arena = new Arena();
+  private readonly header = this.arena.allocate(HEADER_BYTES);
   private readonly page: Statistics;
   private readonly chunk: Statistics;
   private readonly takesDictionary: boolean;
@@ -200,7 +201,7 @@ export class ColumnWriter {
     const { address, length } = this.encode();
     const packed = this.shared.compressor.compress(address, length);
     const encoding = this.indexed ? Encoding.RLE_DICTIONARY : Encoding.PLAIN;
-    const header = dataPageHeader({ length, packed: packed.length, values: this.entries, encoding });
+    const header = pageHeader({ kind: 'data', length, packed: packed.length, values: this.entries, encoding }, this.header);
     this.pages.push({
       offset: this.data.length, size: header.length + packed.length, firstRow: this.chunkRows, values: this.entries,
       nulls: this.entries - this.present, bounds: this.page.bounds(),
@@ -275,7 +276,7 @@ export class ColumnWriter {
     if (!this.dictionary || this.indexedPages === 0) return undefined;
     const { entries, bytes: length, data } = this.dictionary;
     const packed = this.shared.compressor.compress(data, length);
-    const header = dictionaryPageHeader({ length, packed: packed.length, values: entries });
+    const header = pageHeader({ kind: 'dictionary', length, packed: packed.length, values: entries, encoding: Encoding.PLAIN }, this.header);
     return { bytes: Buffer.concat([header, packed]), uncompressed: header.length + length };
   }
 

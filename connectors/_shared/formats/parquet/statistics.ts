@@ -30,16 +30,8 @@ export class Statistics {
 
   /** Widens this by all that `other` has seen. */
   add(other: Statistics): void {
-    if (this.type.order === Order.TEXT) {
-      this.addText(other);
-      return;
-    }
-    const [mine, theirs] = [this.words(), other.words()];
-    mine[9] = (mine[9] ?? 0) | (theirs[9] ?? 0);
-    if (theirs[8]) {
-      kernels().pqRange(this.type.order, other.address, 1, this.address);
-      kernels().pqRange(this.type.order, other.address + 16, 1, this.address);
-    }
+    if (this.type.order === Order.TEXT) kernels().pqTextWiden(other.address, this.address);
+    else kernels().pqWiden(this.type.order, other.address, this.address);
   }
 
   /** Undefined when there is no value, or a NaN: DuckDB holds it for the greatest float, so a greatest value without it would hide rows. */
@@ -66,31 +58,6 @@ export class Statistics {
       max: maxCut ? raised(greatest, this.type.utf8) : greatest,
       minExact: !minCut, maxExact: !maxCut,
     };
-  }
-
-  private addText(other: Statistics): void {
-    const mine = this.words();
-    const theirs = other.words();
-    if (!theirs[0]) return;
-    const [mineLeast, mineGreatest] = this.texts();
-    const [least, greatest] = other.texts();
-    if (!mine[0] || Buffer.compare(least, mineLeast) < 0) {
-      this.block().set(least, 32);
-      mine[1] = least.length;
-      mine[3] = theirs[3] ?? 0;
-    }
-    const order = mine[0] ? Buffer.compare(greatest, mineGreatest) : 1;
-    if (order > 0) {
-      this.block().set(greatest, 128);
-      mine[2] = greatest.length;
-      mine[4] = theirs[4] ?? 0;
-    } else if (order === 0) mine[4] = (mine[4] ?? 0) | (theirs[4] ?? 0);
-    mine[0] = 1;
-  }
-
-  private texts(): [Uint8Array, Uint8Array] {
-    const [, minLength = 0, maxLength = 0] = this.words();
-    return [this.block().subarray(32, 32 + minLength), this.block().subarray(128, 128 + maxLength)];
   }
 
   private block(): Uint8Array {
