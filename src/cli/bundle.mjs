@@ -21,6 +21,8 @@ const lighter = {
     plan.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: 'export {};' }));
     // pg asks whether it runs at Cloudflare by touching `Response`, which loads all of fetch.
     plan.onLoad({ filter: /pg\/lib\/stream\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replaceAll("typeof Response === 'function'", 'false') }));
+    // A login by pg's WebCrypto takes eleven trips to other threads, and loads what nothing else needs.
+    plan.onLoad({ filter: /pg\/lib\/crypto\/utils\.js$/ }, () => ({ contents: readFileSync(new URL('pg-crypto.cjs', import.meta.url), 'utf8') }));
     // A script of vm cannot import by itself: bin/load.js does it.
     plan.onLoad({ filter: /src\/cli\/connectors\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replace(' import(', ' __import(') }));
   },
