@@ -16,11 +16,12 @@ import { add, addTo, emptyTally, keptTally, printTally, type RouteTally } from '
  * npm run crash -- --route postgres-duckdb --kills 500 --continue
  * Real processes are killed, stopped and cut off while writers change the source. The seed decides every draw; when the operating system
  * lets a process go on is not in its hand, so a replay repeats the plan, not each microsecond.
- * `--continue` goes on with the kept campaign until its tally holds so many; `--failures` and `--seconds` end it earlier, after a round.
+ * `--continue` goes on with the kept campaign until its tally holds so many; `--failures` and `--seconds` end it earlier.
  */
 const BREAKS_PER_ROUND = 12;
 const TALLY = fileURLToPath(new URL('../../../docs/crash-tally.json', import.meta.url));
 const { values } = parseArgs({ options: { route: { type: 'string' }, kills: { type: 'string', default: '50' }, seed: { type: 'string' }, round: { type: 'string' }, failures: { type: 'string', default: '5' }, seconds: { type: 'string', default: 'Infinity' }, continue: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } } });
+const until = 1000 * Number(values.seconds);
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 interface Campaign { readonly route: Route; readonly seed: number; readonly server: PostgresServer; readonly proxy: CommitProxy }
@@ -30,7 +31,7 @@ async function oneRound({ route, seed, server, proxy }: Campaign, number: number
   const folder = mkdtempSync(join(tmpdir(), 'etl-crash-'));
   const names = [`source_${number}`, `target_${number}`] as const;
   const [sourceUrl, targetUrl] = [await server.createDatabase(names[0]), await server.createDatabase(names[1])];
-  const round = new Round({ route, random: new Random(Math.imul(seed, 1_000_003) + number), folder, sourceUrl, targetUrl, proxy, breaks, tally, say });
+  const round = new Round({ route, random: new Random(Math.imul(seed, 1_000_003) + number), folder, sourceUrl, targetUrl, proxy, breaks, until, tally, say });
   const since = performance.now();
   try {
     await round.run();
@@ -68,7 +69,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 say(`seed ${seed}: ${Math.max(0, kills)} breaks on ${route}, from round ${first}`);
 const server = await startPostgres({ settings: { autovacuum: 'off' } });
 const proxy = await CommitProxy.start(server.port);
-for (let number = first; tally.kills < kills && tally.failed < Number(values.failures) && performance.now() < 1000 * Number(values.seconds); number++) {
+for (let number = first; tally.kills < kills && tally.failed < Number(values.failures) && performance.now() < until; number++) {
   const one = await oneRound({ route, seed, server, proxy }, number, Math.min(BREAKS_PER_ROUND, kills - tally.kills));
   add(tally, one);
   if (values.continue) addTo(TALLY, route, one);

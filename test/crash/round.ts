@@ -17,6 +17,8 @@ export interface RoundOptions {
   readonly targetUrl: string;
   readonly proxy: CommitProxy;
   readonly breaks: number;
+  /** No break begins after this time. */
+  readonly until: number;
   readonly tally: RouteTally;
   readonly say: (line: string) => void;
 }
@@ -67,8 +69,8 @@ export class Round {
   }
 
   private async breakAll(): Promise<void> {
-    const { route, random, breaks, tally, proxy } = this.options;
-    for (let done = 0, misses = 0; done < breaks;) {
+    const { route, random, breaks, until, tally, proxy } = this.options;
+    for (let done = 0, misses = 0; done < breaks && performance.now() < until;) {
       const own = random.fork(); // so that what one break draws never shifts the next
       const broken = await drawBreak(route, own)({ route, random: own, runs: this.runs, proxy });
       if (!broken) {
@@ -94,7 +96,7 @@ export class Round {
     writeFileSync(join(this.options.folder, 'job.yaml'), `version: 1
 name: crash
 connections:
-  here: { type: postgres, url: "\${SOURCE_URL}" }
+  here: { type: postgres, url: "\${SOURCE_URL}", connect_timeout_ms: 60000 }
   there: ${connection}
 source: here
 target: { use: there }
@@ -109,7 +111,7 @@ ${streams.join('\n')}
 
 /** Mostly small; now and then so large that a pass is several commits, or a full read two splits. */
 function tableFor(name: string, mode: Stream['mode'], random: Random | undefined): SourceTable {
-  const special = random?.chance(0.25) ?? false;
+  const special = random?.chance(0.15) ?? false;
   const wide = special && mode.sync === 'full';
   const rows = wide ? 600 : special ? 17_000 : random ? 1_200 : 300;
   return { name, rows, wide, deletes: mayDelete(mode) };

@@ -60,7 +60,7 @@ export class Runs {
     while (this.target.shared && !children.every((child) => child.isOver)) {
       const since = performance.now();
       for (const index of this.options.streams.keys()) await this.look(index, { bounds: this.bounds(index, { well: 0, otherwise: this.startedSinceJudged }), when: 'while it ran' });
-      const pause = Math.max(SAMPLE_PAUSE_MS, 2 * (performance.now() - since));
+      const pause = Math.max(SAMPLE_PAUSE_MS, 4 * (performance.now() - since));
       await Promise.race([ended, sleep(pause)]);
     }
     return ended;

@@ -96,7 +96,7 @@ export function postgresTarget({ url, tables }: Place): Target {
     }
   };
   return {
-    connection: '{ type: postgres, url: "${TARGET_URL}" }', options: '', shared: true,
+    connection: '{ type: postgres, url: "${TARGET_URL}", connect_timeout_ms: 60000 }', options: '', shared: true,
     look: async (table, { write }) => atOnce((query) => lookIn(query, table, { words: POSTGRES, write })).catch((error: unknown) => {
       // a table that was flipped between the list of tables and its reading
       if (['42P01', '40001'].includes((error as { code?: string }).code ?? '')) return undefined;

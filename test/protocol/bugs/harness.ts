@@ -20,7 +20,7 @@ export type Catcher =
   /** A test file; the names of its failing tests are the answer. */
   | { readonly suite: string; readonly project: 'unit' | 'service' }
   /** `npm run crash` on this route. */
-  | { readonly crash: string };
+  | { readonly crash: string; readonly seed: number };
 
 export interface PlantedBug {
   readonly name: string;
@@ -66,7 +66,7 @@ const CONTROL_SECONDS = 40;
 
 /** A catcher that fails without a mistake catches nothing: each is asked once. */
 async function mustPassAlone(catcher: Catcher): Promise<void> {
-  const name = JSON.stringify(catcher);
+  const name = 'crash' in catcher ? catcher.crash : JSON.stringify(catcher);
   const control = controls.get(name) ?? look(catcher, { folder: pristine, edits: [], seconds: CONTROL_SECONDS });
   controls.set(name, control);
   const failed = await control;
@@ -90,7 +90,7 @@ interface Place { readonly folder: string; readonly edits: readonly Edit[]; read
 
 function look(catcher: Catcher, place: Place): Promise<string | undefined> {
   if ('rounds' in catcher) return byRounds(place.folder, catcher, place.seconds);
-  return 'crash' in catcher ? byCrash(catcher.crash, place) : bySuite(place.folder, catcher);
+  return 'crash' in catcher ? byCrash(catcher, place) : bySuite(place.folder, catcher);
 }
 
 async function byRounds(folder: string, { rounds: destination, write }: { readonly rounds: string; readonly write?: WriteMode }, seconds: number): Promise<string | undefined> {
@@ -118,7 +118,7 @@ async function bySuite(folder: string, { suite, project }: { readonly suite: str
 }
 
 /** Real processes run what was built: only what was edited is compiled again. */
-async function byCrash(route: string, { folder, edits, seconds }: Place): Promise<string | undefined> {
+async function byCrash({ crash: route, seed }: { readonly crash: string; readonly seed: number }, { folder, edits, seconds }: Place): Promise<string | undefined> {
   for (const part of ['bin', 'dist', 'oclif.manifest.json']) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
   for (const file of new Set(edits.map((edit) => edit.file))) {
     const { code } = await transform(readFileSync(join(folder, file), 'utf8'), { loader: 'ts', target: 'es2022', tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } } });
@@ -126,10 +126,11 @@ async function byCrash(route: string, { folder, edits, seconds }: Place): Promis
   }
   const built = await run(folder, [join(folder, 'src/cli/bundle.mjs')]);
   if (built.code !== 0) throw new Error(`it could not be built:\n${built.output.slice(-2000)}`);
-  const { output } = await run(folder, [join(folder, 'dist/test/crash/main.js'), '--route', route, '--kills', '10000', '--seed', '1', '--failures', '1', '--seconds', String(seconds)]);
+  const { output } = await run(folder, [join(folder, 'dist/test/crash/main.js'), '--route', route, '--kills', '10000', '--seed', String(seed), '--failures', '1', '--seconds', String(seconds)]);
   if (!output.includes(' breaks in ')) throw new Error(`the campaign did not run:\n${output.slice(-2000)}`);
   const fault = /FAILED: (.*)/.exec(output)?.[1];
-  return fault === undefined ? undefined : `crash on ${route}: ${fault.slice(0, 160)}`;
+  const [, breaks] = / (\d+) breaks survived/.exec(output) ?? [];
+  return fault === undefined ? undefined : `crash on ${route}, seed ${seed}, after ${breaks} breaks: ${fault.slice(0, 160)}`;
 }
 
 function run(folder: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
