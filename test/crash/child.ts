@@ -8,6 +8,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** No failpoint passed and no word said for so long: it waits for something that does not come. */
 const HANG_MS = 60_000;
 const LOOK_MS = 500;
+const REPORT_MS = 20_000;
 
 export interface Ended {
   readonly code: number | null;
@@ -69,26 +70,39 @@ export class Child {
   /** Ends a process that makes no progress; resolves with where it stood. A stopped one is not one that hangs: its time begins anew when it goes on. */
   private async watchForHang(closed: Promise<unknown>): Promise<string | undefined> {
     let seen = '';
-    let since = performance.now();
+    let since = performance.now(); // less the time that it waited for a processor: a busy machine is no hang
     while (!this.over) {
       await Promise.race([sleep(LOOK_MS), closed]);
       const now = `${this.hits().length} ${this.output.length}`;
-      if (now !== seen || this.stopped()) since = performance.now();
+      if (now !== seen || this.stopped()) since = performance.now() - this.starvedMs();
       seen = now;
-      if (performance.now() - since < HANG_MS) continue;
+      if (performance.now() - this.starvedMs() - since < HANG_MS) continue;
       this.kill('SIGUSR2'); // Node writes where it stands: stacks, handles, sockets
-      await sleep(2000);
+      for (let waited = 0; this.reports().length === 0 && waited < REPORT_MS; waited += LOOK_MS) await sleep(LOOK_MS);
+      const where = `${readFileSync(`/proc/${this.process.pid}/stat`, 'utf8').split(' ').slice(2, 15).join(' ')}; for a processor it waited ${Math.round(this.starvedMs())} ms`;
       this.kill('SIGKILL');
-      return this.report();
+      return `${where}\n${this.report()}`;
     }
     return undefined;
   }
 
+  private reports(): string[] {
+    return readdirSync(this.folder).filter((name) => name.startsWith('report.') && name.endsWith('.json'));
+  }
+
+  private starvedMs(): number {
+    try {
+      return Number(readFileSync(`/proc/${this.process.pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6;
+    } catch {
+      return 0;
+    }
+  }
+
   private report(): string {
-    const names = readdirSync(this.folder).filter((name) => name.startsWith('report.') && name.endsWith('.json'));
-    const last = names.toSorted().at(-1);
-    if (last === undefined) return 'no report';
-    const { javascriptStack, libuv } = JSON.parse(readFileSync(join(this.folder, last), 'utf8')) as { javascriptStack: unknown; libuv: readonly { type: string; is_active: boolean; is_referenced: boolean }[] };
+    const last = this.reports().toSorted().at(-1);
+    const text = last === undefined ? '' : readFileSync(join(this.folder, last), 'utf8');
+    if (!text.trimEnd().endsWith('}')) return 'no report, or half of one';
+    const { javascriptStack, libuv } = JSON.parse(text) as { javascriptStack: unknown; libuv: readonly { type: string; is_active: boolean; is_referenced: boolean }[] };
     const handles = libuv.filter((handle) => handle.is_active && handle.is_referenced).map((handle) => JSON.stringify(handle));
     return `stack: ${JSON.stringify(javascriptStack)}\nhandles:\n${handles.join('\n')}`;
   }

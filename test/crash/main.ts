@@ -31,7 +31,7 @@ async function oneRound({ route, seed, server, proxy }: Campaign, number: number
   const folder = mkdtempSync(join(tmpdir(), 'etl-crash-'));
   const names = [`source_${number}`, `target_${number}`] as const;
   const [sourceUrl, targetUrl] = [await server.createDatabase(names[0]), await server.createDatabase(names[1])];
-  const round = new Round({ route, random: new Random(Math.imul(seed, 1_000_003) + number), folder, sourceUrl, targetUrl, proxy, breaks, until, tally, say });
+  const round = new Round({ route, random: new Random(Math.imul(seed, 1_000_003) + number), folder, sourceUrl, targetUrl, proxy, breaks, until, tally });
   const since = performance.now();
   try {
     await round.run();

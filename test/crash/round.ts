@@ -20,7 +20,6 @@ export interface RoundOptions {
   /** No break begins after this time. */
   readonly until: number;
   readonly tally: RouteTally;
-  readonly say: (line: string) => void;
 }
 
 /** So many draws in a row that hit nothing alive are a fault of the harness. */
@@ -37,14 +36,14 @@ export class Round {
 
   constructor(options: RoundOptions) {
     this.options = options;
-    const { random, route, folder, sourceUrl, targetUrl, proxy, say } = options;
+    const { random, route, folder, sourceUrl, targetUrl, proxy } = options;
     this.streams = ['first', 'second'].map((table) => ({ table, mode: random.pick(modesOf(route)) }));
     this.tables = this.streams.map(({ table, mode }, index) => tableFor(table, mode, index === 0 ? random : undefined));
     this.source = new ChangingSource(sourceUrl, this.tables);
     this.target = openTarget(route, { folder, url: targetUrl, tables: this.streams.map(({ table }) => table) });
     const proxied = new URL(targetUrl);
     proxied.port = String(proxy.port);
-    this.runs = new Runs({ folder, env: { SOURCE_URL: sourceUrl, TARGET_URL: proxied.href }, streams: this.streams, source: this.source, target: this.target, say });
+    this.runs = new Runs({ folder, env: { SOURCE_URL: sourceUrl, TARGET_URL: proxied.href }, streams: this.streams, source: this.source, target: this.target });
   }
 
   get title(): string {

@@ -22,7 +22,6 @@ interface RunsOptions {
   readonly streams: readonly Stream[];
   readonly source: ChangingSource;
   readonly target: Target;
-  readonly say: (line: string) => void;
 }
 
 const SAMPLE_PAUSE_MS = 60;
