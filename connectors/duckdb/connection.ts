@@ -169,12 +169,13 @@ export class DuckdbFile implements SqlDatabase {
     return Promise.resolve();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.letGo();
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.sessions) await session.close();
+    await this.letGo();
   }
 
   async letGo(): Promise<void> {
-    for (const session of this.sessions) await session.close();
+    if (this.sessions.size > 0) return;
     const file = await this.opened?.catch(() => undefined);
     this.opened = undefined;
     if (!file || --file.users > 0) return;

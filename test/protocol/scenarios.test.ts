@@ -148,3 +148,29 @@ test('rule 17: a live load has one split: two that write the same keys would hav
   expect((await (await place.open()).state(PIPE)).loads).toEqual([]);
   await place.remove();
 });
+
+/** The model's world "full append": what was staged joins the rows that are there, once, wherever the run before was broken. */
+for (const kind of ['memory', 'jsonl', 'duckdb', 'postgres']) {
+  test(`rules 11 and 13: into ${kind}, a full append that is broken at any failpoint shows whole generations, each once`, async () => {
+    installBreakers();
+    const made = await KINDS[kind]?.();
+    if (!made) throw new RangeError(`no destination ${kind}`);
+    const job: RoundJob = { sync: 'full', write: 'append', deletes: 'hard' };
+    const { failpoints } = await made.make(temporaryFolder());
+    for (const [i, of] of failpoints.entries()) {
+      const place = await made.make(temporaryFolder());
+      const world = new ScriptedWorld(20 + i, { world: 'full', streams: 1 });
+      const target = targetFor('app.s0', ['id'], { write: 'append', table: 's0', ...(place.target?.options && { options: place.target.options }) });
+      await runScripted({ world, place, job, breaker: new Breaker({ kind: 'throw', of, at: 1, as: 'unforeseen' }), seed: 2 * i }).catch(() => undefined);
+      const before = await place.open();
+      const published = (await before.state(PIPE)).streams['app.s0']?.position !== undefined;
+      await before[Symbol.asyncDispose]();
+      expect((await runScripted({ world, place, job, breaker: undisturbed(), seed: 2 * i + 1 })).outcome, of).toBe('ok');
+      const generation = [...world.history.at('app.s0', { lsn: world.state.now }).rows.keys()].map((key) => (JSON.parse(key) as string[])[0]);
+      const [rows = []] = await place.readTables([target]);
+      expect(rows.map((row) => row['id']).sort(), `broken at ${of}`).toEqual([...generation, ...(published ? generation : [])].sort());
+      await place.remove();
+    }
+    await made.stop?.();
+  });
+}

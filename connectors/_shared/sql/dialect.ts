@@ -40,7 +40,7 @@ export interface SqlDatabase extends AsyncDisposable {
   prepare?(): void;
   /** Ends the backend that a dead session recorded, when it is still that one (rule 10). Best effort: timeouts are the second wall. */
   terminate(control: SqlConnection, backend: string): Promise<void>;
-  /** Where one process alone can hold the database: gives it back. A later `connect` takes it again (rule 28). */
+  /** Where one process alone can hold the database: gives it back, unless a session is open. A later `connect` takes it again (rule 28). */
   letGo?(): Promise<void>;
   /** This connector's error for a thing that the protocol found; the codes are the connector's own. */
   error(fault: Fault): EtlError;
