@@ -59,6 +59,7 @@ export class Round {
       this.source.startWriters(random.fork());
       await this.breakAll();
       await this.source.stopWriters();
+      await this.runs.finish();
       await this.runs.goOn('with the source at rest');
     } finally {
       await this.source.stopWriters().catch(() => undefined);

@@ -35,6 +35,8 @@ export class Runs {
   private readonly found: Finding[];
   /** Each may have brought a load since the target was judged last. */
   private startedSinceJudged = 0;
+  /** Of the first run that was broken since one ended well: a full load that it began may be finished by a later one, whose own it then counts as (rule 5). */
+  private broken: Promised | undefined;
 
   constructor(options: RunsOptions) {
     this.options = options;
@@ -83,11 +85,17 @@ export class Runs {
   async judge(promised: Promised, ended: readonly Ended[], when: string): Promise<void> {
     const well = ended.filter(({ code }) => code === 0).length;
     for (const [index] of this.options.streams.entries()) {
-      const bounds = this.bounds(index, { well, otherwise: ended.length - well }, promised);
+      const bounds = this.bounds(index, { well, otherwise: ended.length - well }, { ...promised, transactions: (this.broken ?? promised).transactions });
       const finding = await this.look(index, { bounds, when: `${when}, exit ${ended.map(({ code, signal }) => code ?? signal).join(' and ')}` });
       this.found[index] = finding;
     }
     this.startedSinceJudged = 0;
+    this.broken = well > 0 ? undefined : this.broken ?? promised;
+  }
+
+  /** Ends what broken runs began, so that the next run's loads are all its own. */
+  async finish(): Promise<void> {
+    if (this.broken) await this.goOn('what was begun');
   }
 
   private bounds(index: number, { well, otherwise }: Outcomes, promised?: Promised): Bounds {
