@@ -28,14 +28,20 @@ function count(stage: string, code: number): void {
   process.stdout.write(`${code === 0 ? 'ok' : 'FAILED'}: ${stage}\n`);
 }
 
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly testResults: readonly { readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[] }[];
+}
+
 /** Vitest's own counts, so that the last line tells tests and not stages. */
 async function vitest(project: string): Promise<void> {
   const report = join(scratch, `${project}.json`);
   const code = await run('npx', ['vitest', 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile=${report}`]);
-  const counts = JSON.parse(readFileSync(report, 'utf8')) as { numPassedTests: number; numFailedTests: number; numPendingTests: number };
+  const counts = JSON.parse(readFileSync(report, 'utf8')) as Report;
   passed += counts.numPassedTests;
   failed += counts.numFailedTests + (code !== 0 && counts.numFailedTests === 0 ? 1 : 0);
-  if (counts.numPendingTests > 0) leftOut.push(`${counts.numPendingTests} tests of ${project} were skipped`);
+  for (const { status, fullName } of counts.testResults.flatMap((file) => file.assertionResults)) if (status === 'skipped' || status === 'pending') leftOut.push(`${project}: ${fullName}`);
 }
 
 /** The same plan each time, so that a red run can be looked at; other seeds are drawn by campaigns. */

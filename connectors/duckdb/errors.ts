@@ -28,7 +28,7 @@ export const duckdbErrors: ErrorTexts = {
   },
   'ETL-DUCK-007': {
     title: 'The database could not be written',
-    text: 'The disk is full or gave an error. What was committed stands; after the cause is removed the next run goes on from there.',
+    text: 'The disk gave an error. What was committed stands; after the cause is removed the next run goes on from there.',
   },
   'ETL-DUCK-008': {
     title: 'The target refuses a row',
@@ -55,18 +55,21 @@ export const duckdbErrors: ErrorTexts = {
     text: 'The source leaves out unchanged large values, and the target has no row of that key to take it from. Load the stream again, or declare a placeholder.',
   },
   'ETL-DUCK-017': { title: 'Two rows have one key', text: 'The declared key is not unique in the source. Correct the key in the job.' },
+  'ETL-DUCK-019': { title: 'The disk is full', text: 'No space is left where the database lies. Nothing of the running commit is in it; the tables are as they were. Free some space and run again: the run goes on from the last commit.' },
   'ETL-DUCK-018': { title: 'DuckDB gave an answer that was not expected', text: 'This is a bug: please report it with the message.' },
 };
 
 /** What DuckDB's messages begin with, and what that means. The first match decides. */
 const KNOWN: readonly (readonly [pattern: RegExp, kind: ErrorKind, code: string, hint?: string])[] = [
   [/Could not set lock on file/i, 'locked', 'ETL-DUCK-001', 'Close the program that has the file open, or wait for its run.'],
-  [/not a valid DuckDB database|newer version of DuckDB|version number/i, 'unsupported', 'ETL-DUCK-003'],
+  [/not a valid DuckDB database|newer version of DuckDB|version number/i, 'unsupported', 'ETL-DUCK-003', 'Name another file, or move this one away.'],
+  // nobody makes room between two tries
+  [/No space left on device/i, 'not_found', 'ETL-DUCK-019', 'Free some space and run again: the run goes on from the last commit, the tables are as they were.'],
   [/Cannot open file|Cannot open database|Permission denied|Cannot create/i, 'not_found', 'ETL-DUCK-002', 'Create the folder and check its permissions.'],
   [/Conflict on|conflict|Cannot append to this table|has been altered/i, 'transient', 'ETL-DUCK-005'],
   [/^INTERRUPT/i, 'transient', 'ETL-DUCK-009'],
   [/^Out of Memory|failed to allocate|could not allocate|failed to pin/i, 'transient', 'ETL-DUCK-006', 'Raise memory_limit of this connection.'],
-  [/^IO Error|No space left|^FATAL|database has been invalidated/i, 'transient', 'ETL-DUCK-007'],
+  [/^IO Error|^FATAL|database has been invalidated/i, 'transient', 'ETL-DUCK-007'],
   [/^Constraint Error|^Conversion Error|^Invalid Input Error|^Out of Range Error/i, 'data', 'ETL-DUCK-008'],
 ];
 

@@ -25,8 +25,8 @@ export const fileCapabilities: Capabilities = {
   maxSessions: 64,
   origins: [],
   keepsState: true,
-  promise: { append: 'exactly-once', replace: 'exactly-once' },
-  promiseNote: '*.parquet holds committed rows only, each once. While a replace is published, a reader of *.parquet sees the new files beside the old ones for a moment, never less than one whole generation.',
+  promise: { append: 'exactly-once', replace: 'effectively-once' },
+  promiseNote: 'Visible files hold committed rows only. The files of one commit get their names one after the other; while a replace is published, a reader of the folder sees the new files beside the old ones for a moment, never less than one whole generation.',
   names: { maxBytes: 80, caseSensitive: true },
   takesChanges: true,
 };

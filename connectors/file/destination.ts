@@ -12,9 +12,9 @@ import type { Disk } from '../_shared/commit-log/disk/disk.ts';
 import { nodeDisk } from '../_shared/commit-log/disk/node.ts';
 import type { Format } from '../_shared/formats/format.ts';
 import { fileCapabilities, fileTargetOptions, type FileConfig } from './config.ts';
-import { diskError } from './errors.ts';
+import { diskError, noNewTable } from './errors.ts';
 import { incarnationOf, settleTable, tablesOf } from './folder.ts';
-import { tableOf } from './layout.ts';
+import { makesFolder, tableOf } from './layout.ts';
 import { leaseOf, readLease, writeLease } from './lease.ts';
 import { Pipe, type Place } from './place.ts';
 import { readQuarantine } from './quarantine.ts';
@@ -87,8 +87,8 @@ export class FileDestination implements Destination {
     const exists = (await this.place.disk.list(join(this.place.root, table))).length > 0;
     const possible = this.capabilities.writeModes.includes(target.write);
     return {
-      ddl: exists ? [] : [`create folder ${table}`], columns,
-      conflicts: possible ? [] : [`write: ${target.write} can't be done with files; append and replace can`],
+      ddl: exists ? [] : [makesFolder(table)], columns,
+      conflicts: !exists && !target.evolve.tables ? [noNewTable(table).message] : possible ? [] : [`write: ${target.write} can't be done with files; append and replace can`],
     };
   }
 

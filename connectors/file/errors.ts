@@ -16,12 +16,14 @@ export const errors: ErrorTexts = {
   'ETL-FILE-013': { title: 'A committed file is gone', text: 'A record lists a file that is no longer in its folder: it was deleted by hand. Load the table anew with --full-refresh.' },
   'ETL-FILE-014': { title: 'A write mode that files can not do', text: 'Plain files take append and replace. For merge or scd2 use a database, such as duckdb or postgres.' },
   'ETL-FILE-015': { title: 'The name of a table is too long for the file system', text: 'A folder name may have 255 bytes after escaping. Give the table a shorter name.' },
+  'ETL-FILE-017': { title: 'The schema contract lets no table be made', text: 'The stream has `schema: { tables: freeze }` or `schema: freeze`, and its folder is not there.' },
   'ETL-FILE-016': { title: 'The session is over', text: 'A commit of this session failed or was fenced; it takes nothing more. The split is opened again.' },
 };
 
 const ERRNO: Readonly<Record<string, readonly [code: string, kind: ErrorKind, what: string]>> = {
-  ENOSPC: ['ETL-FILE-001', 'transient', 'No space is left'],
-  EDQUOT: ['ETL-FILE-001', 'transient', 'The quota is used up'],
+  // Nobody makes room between two tries, and each would read and write it all again.
+  ENOSPC: ['ETL-FILE-001', 'not_found', 'No space is left'],
+  EDQUOT: ['ETL-FILE-001', 'not_found', 'The quota is used up'],
   EROFS: ['ETL-FILE-002', 'auth', 'The file system is read-only'],
   EACCES: ['ETL-FILE-002', 'auth', 'No permission'],
   EPERM: ['ETL-FILE-002', 'auth', 'Not permitted'],
@@ -80,6 +82,10 @@ export function fileGone(table: string, name: string): EtlError {
   return new EtlError({
     kind: 'state_lost', code: 'ETL-FILE-013', message: `The committed file ${table}/${name} is gone.`, hint: 'Load the table anew with --full-refresh.',
   });
+}
+
+export function noNewTable(table: string): EtlError {
+  return new EtlError({ kind: 'schema', code: 'ETL-FILE-017', message: `The folder ${table} does not exist, and the contract does not let it be made.`, hint: 'Set schema: evolve for the stream, or make the folder by a first run without the contract.' });
 }
 
 export function sessionOver(): EtlError {

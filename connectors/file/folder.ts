@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { failpoint, type Target } from '#sdk';
 import type { Fold } from '../_shared/commit-log/fold.ts';
 import type { LogFile } from '../_shared/commit-log/records.ts';
-import { fileGone, foreignTarget, targetLost, unknownFiles } from './errors.ts';
+import { fileGone, foreignTarget, noNewTable, targetLost, unknownFiles } from './errors.ts';
 import { MARK, hidden, idInName, originOf, tableOf, unhidden, type FileOrigin } from './layout.ts';
 import type { Pipe } from './place.ts';
 
@@ -36,21 +36,28 @@ export interface Claimed {
   readonly known: string | undefined;
 }
 
+interface Bound {
+  readonly id: string;
+  /** There was no such folder. */
+  readonly made: boolean;
+}
+
 /** The folder's id. Makes the folder, only while the state names no incarnation of it (rule 22). */
-export async function bindTable(pipe: Pipe, { target, known }: Claimed): Promise<string> {
+export async function bindTable(pipe: Pipe, { target, known }: Claimed): Promise<Bound> {
   const table = tableOf(target);
   for (;;) {
     const mark = await readMark(pipe, table);
     if (known !== undefined && mark?.id !== known) throw targetLost(table);
     if (mark) {
       assertOurs(pipe, { table, mark, shared: target.shared });
-      return mark.id;
+      return { id: mark.id, made: false };
     }
     const names = await pipe.place.disk.list(join(pipe.place.root, table));
     const foreign = names.find((name) => !name.startsWith('.') && /\.(parquet|jsonl)$/.test(name));
     if (foreign !== undefined && !target.shared) throw unknownFiles(table, foreign);
+    if (names.length === 0 && !target.evolve.tables) throw noNewTable(table);
     const id = await makeMark(pipe, table, target.shared);
-    if (id !== undefined) return id;
+    if (id !== undefined) return { id, made: names.length === 0 };
   }
 }
 

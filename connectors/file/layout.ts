@@ -73,3 +73,8 @@ export function originOf(name: string): FileOrigin | undefined {
 
 export const hidden = (name: string): string => `.${name}.pending`;
 export const unhidden = (name: string): string | undefined => /^\.(.+)\.pending$/.exec(name)?.[1];
+
+/** The one thing that a plan of files says and a run reports. */
+export function makesFolder(table: string): string {
+  return `create folder ${table}`;
+}

@@ -10,7 +10,7 @@ import { fileTargetOptions, type FileTargetOptions } from './config.ts';
 import { DataFile } from './data-file.ts';
 import { sessionOver, targetLost } from './errors.ts';
 import { bindTable, incarnationOf, settleTable, showFiles } from './folder.ts';
-import { dataName, tableOf, type FileOrigin } from './layout.ts';
+import { dataName, makesFolder, tableOf, type FileOrigin } from './layout.ts';
 import type { Pipe } from './place.ts';
 import { writeRejections } from './quarantine.ts';
 import { knownIncarnation } from './run.ts';
@@ -83,8 +83,8 @@ export class FileSession implements Session {
       return;
     }
     const known = knownIncarnation(this.pipe.log.fold, this.work.load, target);
-    const incarnation = await bindTable(this.pipe, { target, known });
-    if (known === undefined) this.changes.push(`folder ${table}`);
+    const { id: incarnation, made } = await bindTable(this.pipe, { target, known });
+    if (made) this.changes.push(makesFolder(table));
     const { load, runId } = this.work;
     const columns: FileColumns = { target, runId, changes: load.kind === 'live' && target.write === 'append', nowMs: this.pipe.place.ports.clock.now() };
     this.outlets.set(key, {

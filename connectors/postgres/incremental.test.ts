@@ -332,3 +332,21 @@ test('guarantee 12: this machine\'s clock decides nothing', async () => {
   const items = await source.check([incremental('public.skewed', 'at')]);
   expect(items.find(({ what }) => what === 'clock')).toMatchObject({ level: 'warning', detail: expect.stringMatching(/36000\d\d ms behind|35999\d\d ms behind/) as string });
 });
+
+test('a cursor that was widened goes on from its position; a position from elsewhere or from the future is refused', async () => {
+  await server.query('create table widened (id bigint primary key)');
+  await server.query('insert into widened select generate_series(1, 5)');
+  const at = (position: Position) => pass(incremental('public.widened', 'id'), position);
+  expect((await at({ v: 1, mode: 'incremental', column: 'id', type: 'int4', upTo: '3' })).rows.map((row) => row[0])).toEqual(['4', '5']);
+  await expect(at({ v: 1, mode: 'incremental', column: 'id', type: 'numeric', upTo: '3' })).rejects.toMatchObject({ code: 'ETL-PG-033' });
+  for (const position of [{ v: 2, mode: 'incremental', column: 'id', type: 'int8', upTo: '3' }, { v: 1, mode: 'x' }, { id: 3 }]) await expect(at(position)).rejects.toMatchObject({ code: 'ETL-PG-037', kind: 'state_lost' });
+});
+
+test('what a person wrote of a cursor is read before a load rests on it', async () => {
+  const start = incremental('public.widened', 'id', { cursor: { column: 'id', start: 'never' } });
+  await expect(pass(start)).rejects.toMatchObject({ code: 'ETL-PG-038', message: 'public.widened: cursor.start is `never`, which is no int8.' });
+  const range = (from: string, to: string) => pass(incremental('public.widened', 'id', { write: 'merge', range: { from, to } }));
+  await expect(range('1', 'x')).rejects.toMatchObject({ code: 'ETL-PG-038', message: 'public.widened: --range TO is `x`, which is no int8.' });
+  await expect(range('5', '2')).rejects.toMatchObject({ code: 'ETL-PG-038', message: 'public.widened: --range 5..2 holds nothing.' });
+  expect((await range('2', '4')).rows.map((row) => row[0])).toEqual(['2', '3']);
+});

@@ -1,6 +1,9 @@
+import type { z } from 'zod';
 import { Command, Flags } from './oclif.ts';
 import { EtlError, type SourceLocation } from '../errors/error.ts';
 import { exact } from '../observe/redact.ts';
+import { explainCommand } from './connectors.ts';
+import type { envelopeSchema } from './envelope.ts';
 import { EXIT, exitOfKind } from './exit.ts';
 import { Output } from './output.ts';
 import type { Diagnostic } from '../job/diagnostics.ts';
@@ -14,13 +17,8 @@ export interface Outcome {
   readonly error?: ErrorEnvelope;
 }
 
-export interface ErrorEnvelope {
-  readonly code: string;
-  readonly message: string;
-  readonly hint?: string;
-  readonly location?: SourceLocation;
-  readonly docs: string;
-}
+type Envelope = z.infer<typeof envelopeSchema>;
+export type ErrorEnvelope = NonNullable<Envelope['error']>;
 
 export const baseFlags = {
   json: Flags.boolean({ description: 'One JSON object on stdout, everything else on stderr.', helpGroup: 'GLOBAL' }),
@@ -57,8 +55,9 @@ export abstract class EtlCommand extends Command {
     return (end < 0 ? this.argv : this.argv.slice(0, end)).some((argument) => names.includes(argument));
   }
 
-  #envelope(fields: { ok: boolean; summary: string; result: unknown; error: ErrorEnvelope | null }): void {
-    this.output.data(JSON.stringify({ command: this.id, ...fields }, exact, 2));
+  #envelope(fields: Omit<Envelope, 'command'>): void {
+    const envelope: Envelope = { command: (this.id ?? '').replaceAll(':', ' '), ...fields };
+    this.output.data(JSON.stringify(envelope, exact, 2));
   }
 }
 
@@ -76,14 +75,16 @@ function isParserError(error: Error): boolean {
   return 'oclif' in error && !error.message.startsWith('EEXIT');
 }
 
+/** What oclif says, without its advice: "Missing 1 required arg: job  A job file". */
 function firstLines(message: string): string {
-  return message.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('See more help')).join('; ');
+  const lines = message.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !/^(?:See more help|Note:|Alternatively)/.test(line));
+  return lines.join('; ').replaceAll(':; ', ': ');
 }
 
 export function envelopeOf(error: { readonly code: string; readonly message: string; readonly hint?: string | undefined; readonly location?: SourceLocation | undefined }): ErrorEnvelope {
   return {
     code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }),
-    ...(error.location === undefined ? {} : { location: error.location }), docs: `etl explain ${error.code}`,
+    ...(error.location === undefined ? {} : { location: error.location }), docs: explainCommand(error.code),
   };
 }
 
@@ -94,7 +95,7 @@ export function printError(error: Pick<EtlError, 'code' | 'message' | 'hint' | '
   const where = [place, error.configPath].filter((part) => part !== undefined);
   if (where.length > 0) output.raw(`  ${output.paint('cyan', 'where:')} ${where.join('  ')}\n`);
   if (safe !== '') output.raw(`  ${output.paint('cyan', 'safe:')}  ${safe}\n`);
-  output.raw(`  ${output.paint('cyan', 'next:')}  ${error.hint ?? `etl explain ${error.code}`}\n`);
+  output.raw(`  ${output.paint('cyan', 'next:')}  ${error.hint ?? explainCommand(error.code)}\n`);
   output.annotate({ severity: 'error', kind: error.kind, code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }), ...(error.location ? { location: error.location } : {}) } satisfies Diagnostic);
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { acceptConnectorFiles } from './typescript-files.ts';
-import { isAbsolute, resolve } from 'node:path';
+import { isAbsolute, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Connector } from '#sdk';
 import { registry } from '../../connectors/registry.ts';
@@ -8,6 +8,14 @@ import { EtlError } from '../errors/error.ts';
 import type { ConnectorLookup } from '../job/load.ts';
 
 const loaded = new Map<string, Promise<Connector | undefined>>();
+/** Of connectors in files: the file that has a code's text. */
+const fileOfCode = new Map<string, string>();
+
+/** The command that prints what a code means. */
+export function explainCommand(code: string): string {
+  const file = fileOfCode.get(code);
+  return file === undefined ? `etl explain ${code}` : `etl explain ${code} --connector ${file}`;
+}
 
 /** Connectors by name, and those that a job keeps in a file beside it. */
 export const connectors: ConnectorLookup = {
@@ -41,7 +49,11 @@ async function fromFile(path: string): Promise<Connector> {
   acceptConnectorFiles();
   const module: unknown = await import(pathToFileURL(path).href);
   const exported: unknown = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;
-  if (isConnector(exported)) return exported;
+  if (isConnector(exported)) {
+    const shown = relative(process.cwd(), path);
+    for (const code of Object.keys(exported.errors)) fileOfCode.set(code, isFile(shown) ? shown : `./${shown}`);
+    return exported;
+  }
   throw new EtlError({ kind: 'config', code: 'ETL-JOB-046', message: `${path} exports no connector`, hint: 'export one as the default: `export default defineConnector({ … })`' });
 }
 

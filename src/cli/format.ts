@@ -52,7 +52,7 @@ function pad(text: string, to: number, right: boolean): string {
 }
 
 /** Parts of a position that say what it is of, and not where it stands. */
-const SKIPPED: ReadonlySet<string> = new Set(['v', 'version', 'kind', 'type', 'column', 'seen']);
+const SKIPPED: ReadonlySet<string> = new Set(['v', 'version', 'kind', 'mode', 'type', 'column', 'seen']);
 
 /** A position is its source's own: its values are shown, not its structure. */
 export function position(value: unknown): string {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { EtlError } from '../errors/error.ts';
+import { EtlError, type SourceLocation } from '../errors/error.ts';
 import { passwordOf } from '../job/connections.ts';
 import { environmentOf } from '../job/environment.ts';
 import { interpolate } from '../job/interpolate.ts';
@@ -55,8 +55,18 @@ async function loadUrls(input: JobInput, second: string, output: Output): Promis
   };
   // `$${`: what an URL holds is never read as a reference again.
   const loaded = await loadJobText(join(process.cwd(), 'command line'), JSON.stringify(job).replaceAll('${', '$$${'), loadOptions(output, input.overrides));
-  const diagnostics = loaded.diagnostics.filter(({ code }) => code !== 'ETL-JOB-032').map(({ location: _, ...rest }) => rest);
-  return { ...loaded, diagnostics };
+  const diagnostics = loaded.diagnostics.filter(({ code }) => code !== 'ETL-JOB-032').map(withoutPlace);
+  return { ...loaded, diagnostics, job: loaded.job && nowhere(loaded.job) };
+}
+
+/** Places in a job that nobody wrote would lead nowhere. */
+function nowhere(job: ResolvedJob): ResolvedJob {
+  const connections = Object.fromEntries(Object.entries(job.connections).map(([name, connection]) => [name, withoutPlace(connection)]));
+  return { ...job, connections, streams: job.streams.map(withoutPlace) };
+}
+
+function withoutPlace<T extends { readonly location?: SourceLocation }>({ location: _, ...rest }: T): Omit<T, 'location'> {
+  return rest;
 }
 
 /** One URL of the command line as a connection. A password in it has been seen by everybody already: refused. */

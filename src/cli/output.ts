@@ -15,27 +15,34 @@ export interface OutputOptions {
 /** The only way out of the process: redacted, coloured where a person looks on, silent about closed pipes. */
 export class Output {
   readonly redactor = new Redactor();
-  readonly colour: boolean;
   /** A person looks at a screen that can be redrawn. */
   readonly live: boolean;
-  /** The job's rows go to stdout: a closed pipe is the connector's to report. */
+  /** The job's rows go to stdout: what goes wrong there is the connector's to report. */
   rowsOnStdout = false;
+  readonly #colour: boolean;
+  readonly #dataColour: boolean;
   readonly #github: boolean;
 
   constructor(readonly options: OutputOptions) {
     const { env } = options;
     const forced = env['FORCE_COLOR'];
     const plain = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
-    this.colour = forced === undefined ? !plain && process.stderr.isTTY === true : forced !== '0' && forced !== 'false';
+    const coloured = (stream: NodeJS.WriteStream): boolean => (forced === undefined ? !plain && stream.isTTY : forced !== '0' && forced !== 'false');
+    this.#dataColour = coloured(process.stdout);
+    this.#colour = coloured(process.stderr);
     this.live = process.stderr.isTTY === true && env['TERM'] !== 'dumb' && !isCi(env);
     this.#github = env['GITHUB_ACTIONS'] === 'true';
-    for (const stream of [process.stdout, process.stderr]) stream.on('error', (error: NodeJS.ErrnoException) => this.#onStreamError(error));
+    process.stdout.removeAllListeners('error'); // oclif's own throws: a crash with a stack
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => this.#onDataLost(error));
+    process.stderr.on('error', () => undefined); // nobody listens: the work goes on, its result is in .etl/runs
   }
 
   /** `etl discover | head` closes the pipe early: that is no error. Rows of a run that nobody took are one, and their connector says so. */
-  #onStreamError(error: NodeJS.ErrnoException): void {
-    if (error.code !== 'EPIPE') throw error;
-    if (!this.rowsOnStdout) process.exit(EXIT.ok);
+  #onDataLost(error: NodeJS.ErrnoException): void {
+    if (this.rowsOnStdout) return;
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    this.raw(`${this.paint('red', 'error')} ${this.paint('dim', 'ETL-CLI-008')} standard output can not be written: ${error.message}\n  ${this.paint('cyan', 'next:')}  make room, or send the output elsewhere\n`);
+    process.exit(EXIT.environment);
   }
 
   /** Data: what the command was asked for. */
@@ -57,9 +64,14 @@ export class Output {
     process.stderr.write(this.redactor.text(text));
   }
 
+  /** For what is said. */
   paint(style: Style, text: string): string {
-    const [on, off] = CODES[style];
-    return this.colour ? `\u001b[${on}m${text}\u001b[${off}m` : text;
+    return this.#colour ? painted(style, text) : text;
+  }
+
+  /** For data: standard output may be a file while a person looks at the rest. */
+  paintData(style: Style, text: string): string {
+    return this.#dataColour ? painted(style, text) : text;
   }
 
   diagnostic(diagnostic: Diagnostic): void {
@@ -79,6 +91,11 @@ export class Output {
     const text = diagnostic.hint === undefined ? diagnostic.message : `${diagnostic.message} (${diagnostic.hint})`;
     this.raw(`::${diagnostic.severity} ${properties}::${text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}\n`);
   }
+}
+
+function painted(style: Style, text: string): string {
+  const [on, off] = CODES[style];
+  return `\u001b[${on}m${text}\u001b[${off}m`;
 }
 
 export function isCi(env: Readonly<Record<string, string | undefined>>): boolean {

@@ -1,4 +1,4 @@
-// The pages that are made from the code: docs/job.schema.json and docs/errors.md. `--check` compares them and writes nothing.
+// The pages that are made from the code: docs/job.schema.json, docs/envelope.schema.json and docs/errors.md. `--check` compares them and writes nothing.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const root = new URL('../../', import.meta.url);
@@ -14,6 +14,9 @@ function put(path, content) {
 
 const { jobJsonSchema } = await import(new URL('dist/src/job/json-schema.js', root));
 put('docs/job.schema.json', `${JSON.stringify(jobJsonSchema(), null, 2)}\n`);
+
+const { envelopeJsonSchema } = await import(new URL('dist/src/cli/envelope.js', root));
+put('docs/envelope.schema.json', `${JSON.stringify(envelopeJsonSchema(), null, 2)}\n`);
 
 const { allTexts } = await import(new URL('dist/src/cli/texts.js', root));
 const errors = Object.entries(await allTexts()).sort(([a], [b]) => (a < b ? -1 : 1));

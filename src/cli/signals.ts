@@ -35,6 +35,7 @@ export function listenForSignals(options: StoppingOptions): Stopping {
   const onSignal = (signal: NodeJS.Signals): void => {
     if (!stop.signal.aborted) return begin(signal);
     options.leave();
+    options.say(`${signal}: left at once; what was committed stays, and running again goes on from there`);
     process.exit(signal === 'SIGINT' ? EXIT.SIGINT : EXIT.SIGTERM);
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);

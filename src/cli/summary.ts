@@ -1,10 +1,10 @@
 import type { RunReport, StreamReport } from '../engine/index.ts';
 import { bytes, count, duration, plural, position, table } from './format.ts';
-import type { Output } from './output.ts';
+import type { Output, Style } from './output.ts';
 
 /** The end of a run, for a person: what arrived, how far, what is promised, and what to do next. */
 export function printSummary(report: RunReport, jobName: string, again: string, output: Output): void {
-  output.say();
+  if (report.streams.length > 0) output.say();
   const rows = report.streams.map((stream) => [
     `${mark(stream, output)} ${stream.stream}`, `→ ${stream.table}`, count(stream.read), count(stream.written), stream.rejected > 0 ? output.paint('yellow', count(stream.rejected)) : '',
     bytes(stream.bytes), how(stream), moved(stream), duration(stream.durationMs),
@@ -17,7 +17,7 @@ export function printSummary(report: RunReport, jobName: string, again: string, 
     for (const change of stream.schemaChanges) output.say(`  ${output.paint('cyan', 'schema')} ${stream.stream}: ${oneLine(change)}`);
   }
   output.say();
-  output.say(headline(report, jobName, output));
+  output.say(headline(report, jobName, (style, text) => output.paint(style, text)));
   const next = nextStep(report, again);
   if (next !== '') output.say(`${output.paint('cyan', 'next:')} ${next}`);
 }
@@ -37,6 +37,8 @@ function mark(stream: StreamReport, output: Output): string {
 }
 
 function how(stream: StreamReport): string {
+  if (stream.outcome === 'not_started') return 'not started';
+  if (stream.range) return `range ${stream.range.from}..${stream.range.to}`;
   if (stream.outcome === 'nothing_new') return 'incremental, nothing new';
   if (stream.sync === 'incremental' && stream.from !== undefined) return `incremental, ${count(stream.written)} since last run`;
   return `${stream.sync === 'incremental' ? 'incremental, first pass' : stream.sync}, ${stream.write}${stream.continued ? ', continued' : ''}`;
@@ -45,11 +47,12 @@ function how(stream: StreamReport): string {
 function moved(stream: StreamReport): string {
   const [from, to] = [stream.from, stream.to].map((value) => (value === undefined ? '' : position(value)));
   if (!from && !to) return '';
-  if (from === to) return `at ${to}`;
-  return from ? `${from} → ${to || '?'}` : `→ ${to}`;
+  if (from === to || !to) return `at ${from}`;
+  return from ? `${from} → ${to}` : `→ ${to}`;
 }
 
-export function headline(report: RunReport, jobName: string, output: Output): string {
+/** The run in one line. */
+export function headline(report: RunReport, jobName: string, paint: (style: Style, text: string) => string): string {
   const written = report.streams.reduce((sum, stream) => sum + stream.written, 0);
   const rejected = report.streams.reduce((sum, stream) => sum + stream.rejected, 0);
   const failed = report.streams.filter((stream) => stream.outcome === 'failed').length;
@@ -58,11 +61,11 @@ export function headline(report: RunReport, jobName: string, output: Output): st
   const promise = promises(report);
   const time = `in ${duration(report.durationMs)}`;
   switch (report.outcome) {
-    case 'ok': return `${output.paint('green', 'ok')} ${output.paint('bold', jobName)}: ${rows} ${time}, each readable at the destination${promise}`;
-    case 'rejected_rows': return `${output.paint('yellow', 'partly')} ${output.paint('bold', jobName)}: ${rows} ${time}; ${plural(rejected, 'row')} rejected by name and kept in quarantine${promise}`;
-    case 'stopped': return `${output.paint('yellow', 'stopped')} ${output.paint('bold', jobName)}: ${rows} committed ${time}${promise}`;
-    case 'skipped': return `${output.paint('dim', 'skipped')} ${output.paint('bold', jobName)}: another run is at work`;
-    case 'failed': return `${output.paint('red', 'failed')} ${output.paint('bold', jobName)}: ${failed > 0 ? `${plural(failed, 'stream')} of ${report.streams.length} failed` : 'the run ended early'} after ${duration(report.durationMs)}; ${written === 0 ? 'nothing was committed' : `${plural(written, 'row')} committed`}`;
+    case 'ok': return `${paint('green', 'ok')} ${paint('bold', jobName)}: ${rows} ${time}, each readable at the destination${promise}`;
+    case 'rejected_rows': return `${paint('yellow', 'partly')} ${paint('bold', jobName)}: ${rows} ${time}; ${plural(rejected, 'row')} rejected by name and kept in quarantine${promise}`;
+    case 'stopped': return `${paint('yellow', 'stopped')} ${paint('bold', jobName)}: ${rows} committed ${time}${promise}`;
+    case 'skipped': return `${paint('dim', 'skipped')} ${paint('bold', jobName)}: another run is at work`;
+    case 'failed': return `${paint('red', 'failed')} ${paint('bold', jobName)}: ${failed > 0 ? `${plural(failed, 'stream')} of ${report.streams.length} failed` : 'the run ended early'} after ${duration(report.durationMs)}; ${written === 0 ? 'nothing was committed' : `${plural(written, 'row')} committed`}`;
   }
 }
 

@@ -35,6 +35,8 @@ export interface StreamReport {
   readonly bytes: number;
   readonly from?: Position;
   readonly to?: Position;
+  /** Of a backfill, which moves no position. */
+  readonly range?: { readonly from: string; readonly to: string };
   readonly schemaChanges: readonly string[];
   readonly retries: number;
   readonly durationMs: number;

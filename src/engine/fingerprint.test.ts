@@ -7,8 +7,9 @@ const binding = (all: string, unmixable: string, more: Partial<Binding['selectio
   stream: 's', fingerprint: all, unmixable, target: { write: 'merge', table: 't' }, selection: { stream: 's', sync: 'incremental', fullRefresh: false, ...more },
 }) as unknown as Binding;
 
-const stored = (load: Partial<Load>, before: Binding): StoredLoad => ({
-  load: { id: 'l', kind: 'parts', streams: ['s'], staged: false, fingerprint: fingerprintOf([before]), ...load } as Load, splits: {}, openStreams: ['s'],
+const stored = (load: Partial<Load>, before: Binding, revision = 1): StoredLoad => ({
+  load: { id: 'l', kind: 'parts', streams: ['s'], staged: false, fingerprint: fingerprintOf([before]), ...load } as Load, openStreams: ['s'],
+  splits: { s: { splitEpoch: 1, revision, complete: false, rows: revision, rejected: 0, bytes: revision } },
 });
 const KNOWN: JobState = { runEpoch: 1, loads: [], streams: { s: { rebuild: false, incarnations: {}, lastLoad: 'before' } } };
 const now = (one: Binding) => new Map([['s', one]]);
@@ -22,6 +23,12 @@ test('rule 5: where the fingerprint is another, a staged load is replaced, an in
   expect(verdictOf(stored({ staged: true }, binding('a', 'u')), changed)).toBe('replace');
   expect(verdictOf(stored({}, binding('a', 'u')), changed)).toBe('continue');
   expect(verdictOf(stored({ kind: 'live' }, binding('a', 'u')), changed)).toBe('publish_then_new');
+});
+
+test('rule 5: an incremental load of another job that has committed nothing, or whose table is replaced now, makes room for a new one', () => {
+  expect(verdictOf(stored({}, binding('a', 'u'), 0), now(binding('b', 'u')))).toBe('replace');
+  const replaced = { ...binding('b', 'u'), target: { write: 'replace', table: 't' } } as unknown as Binding;
+  expect(verdictOf(stored({}, binding('a', 'u')), now(replaced))).toBe('replace');
 });
 
 test('rule 5: a live load that a stream left is published where it stands', () => {

@@ -7,14 +7,16 @@ interface Fingerprint {
   readonly all: string;
   /** The part of it that can't be mixed in one table. */
   readonly unmixable: string;
+  /** The columns that it had. */
+  readonly columns: Binding['columns'];
   /** Its position is a place in a log, which others may acknowledge. */
   readonly log?: true;
 }
 type Fingerprints = Readonly<Record<string, Fingerprint>>;
 
 export function fingerprintOf(bindings: readonly Binding[]): string {
-  const each = bindings.map(({ stream, fingerprint, unmixable, selection }): [string, Fingerprint] =>
-    [stream, { all: fingerprint, unmixable, ...(selection.sync === 'cdc' && { log: true }) }]).sort(([a], [b]) => (a < b ? -1 : 1));
+  const each = bindings.map(({ stream, fingerprint, unmixable, columns, selection }): [string, Fingerprint] =>
+    [stream, { all: fingerprint, unmixable, columns, ...(selection.sync === 'cdc' && { log: true }) }]).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify(Object.fromEntries(each));
 }
 
@@ -30,7 +32,7 @@ function parse(text: string | undefined): Fingerprints {
 /** What becomes of a load that an earlier run left, now that the job may be another (rule 5). */
 export type Verdict = 'continue' | 'replace' | 'publish_then_new' | 'leave';
 
-export function verdictOf({ load, openStreams }: StoredLoad, bindings: ReadonlyMap<string, Binding>): Verdict {
+export function verdictOf({ load, openStreams, splits }: StoredLoad, bindings: ReadonlyMap<string, Binding>): Verdict {
   const known = openStreams.flatMap((stream) => bindings.get(stream) ?? []);
   if (load.kind === 'live' && known.length < openStreams.length) return 'publish_then_new';
   if (known.length === 0) return 'leave';
@@ -38,7 +40,10 @@ export function verdictOf({ load, openStreams }: StoredLoad, bindings: ReadonlyM
   const same = known.every((binding) => before[binding.stream]?.all === binding.fingerprint);
   if (same) return 'continue';
   if (load.staged) return 'replace';
-  return load.kind === 'live' ? 'publish_then_new' : 'continue';
+  if (load.kind === 'live') return 'publish_then_new';
+  // What could never be committed, or is replaced as a whole anyway, must not hold up the job that was mended (rule 4).
+  const committed = Object.values(splits).some((split) => split.revision > 0);
+  return committed && known.some(({ target }) => target.write !== 'replace') ? 'continue' : 'replace';
 }
 
 /** Key, write mode, hash key or cast changed while rows of the old kind stand in the table (rule 5). */

@@ -15,19 +15,21 @@ export interface LeaseOptions {
   readonly host: string;
   /** Whether a process of this machine is there. */
   alive(pid: number): boolean;
+  readonly note: (message: string) => void;
 }
 
 /** Returns when the pipe may be claimed; throws `locked` when another run is alive (rule 8). The epoch, not this, is the safety. */
 export async function awaitLease(destination: Destination, pipe: string, options: LeaseOptions): Promise<void> {
   const { clock } = options;
-  let seen = await destination.lease(pipe);
+  let seen = await look(destination, pipe, options);
   let since = clock.monotonic();
+  if (seen && !seen.released && !options.takeOver) options.note(`process ${seen.pid} on ${seen.host} has ${pipe}: watching for up to ${LEASE_EXPIRY_MS / 1000} s whether it is alive`);
   while (seen && !seen.released && !options.takeOver) {
     const rests = seen.resting === true && seen.host === options.host && options.alive(seen.pid);
     if (rests && !options.waitLock) throw locked(pipe, seen);
     if (!rests && clock.monotonic() - since >= LEASE_EXPIRY_MS) return; // silent
     await clock.sleep(LOOK_MS, options.stop);
-    const now = await destination.lease(pipe);
+    const now = await look(destination, pipe, options);
     const renewed = now && (now.runId !== seen.runId || now.beat !== seen.beat);
     if (renewed && !now.released && !options.waitLock) throw locked(pipe, now);
     if (renewed) since = clock.monotonic();
@@ -41,6 +43,19 @@ function locked(pipe: string, { pid, host, runId, resting }: Lease): EtlError {
     kind: 'locked', code: 'ETL-RUN-030', message: `Another run ${does} ${pipe}: process ${pid} on ${host}, run ${runId}.`,
     hint: 'Let it end, wait for it with --wait-lock, or, when it is known to be dead, take over with --take-over.',
   });
+}
+
+/** A destination of one process shows its lease to nobody while that lives (rule 28). */
+async function look(destination: Destination, pipe: string, { waitLock, clock, stop, note }: LeaseOptions): Promise<Lease | undefined> {
+  for (let told = false; ; told = true) {
+    try {
+      return await destination.lease(pipe);
+    } catch (error) {
+      if (!waitLock || !(error instanceof EtlError) || error.kind !== 'locked') throw error;
+      if (!told) note(`waiting for another process: ${error.message}`);
+      await clock.sleep(LOOK_MS, stop);
+    }
+  }
 }
 
 /** Renews the lease until disposed. A newer claim is told once through `onFenced`; other failures are left to the commits. */

@@ -64,8 +64,9 @@ async function planStreams(job: ResolvedJob, source: Connected<Source>, destinat
   const loads = await classified(source.connector, () => source.port.plan(chosen.map(({ selection }) => selection), state, { maxSplits: splitLimit(job, destination), nextLoadId }));
   const planned: PlannedStream[] = [];
   for (const binding of chosen) {
-    const plan = await classified(destination.connector, () => destination.port.planSchema(binding.target, binding.schema));
-    planned.push(describe(binding, plan, { load: loads.find((load) => load.streams.includes(binding.stream)), state, destination: destination.port }));
+    const replaces = binding.selection.fullRefresh || binding.target.write === 'replace';
+    const plan = await classified(destination.connector, () => destination.port.planSchema(binding.target, binding.schema, replaces));
+    planned.push(describe(binding, binding.conflicts.length > 0 ? { ...plan, conflicts: binding.conflicts } : plan, { load: loads.find((load) => load.streams.includes(binding.stream)), state, destination: destination.port }));
   }
   return planned;
 }

@@ -30,7 +30,7 @@ export function reported(error: unknown): ReportedError {
 
 interface ReportSetting {
   readonly pipe: string;
-  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly bindings: readonly Binding[];
   readonly capabilities: Capabilities;
   readonly clock: Clock;
   readonly events: (event: RunEvent) => void;
@@ -39,18 +39,18 @@ interface ReportSetting {
 }
 
 function notStarted(setting: ReportSetting, { stream, target, selection }: Binding): Mutable<StreamReport> {
-  const position = setting.from(stream);
+  const position = selection.fullRefresh ? undefined : setting.from(stream);
   return {
     pipe: setting.pipe, stream, table: target.schema === undefined ? target.table : `${target.schema}.${target.table}`, sync: selection.sync, write: selection.write,
     outcome: 'not_started', read: 0, written: 0, rejected: 0, bytes: 0, schemaChanges: [], retries: 0, durationMs: 0, continued: false,
-    promise: setting.capabilities.promise[selection.write] ?? 'at-least-once', ...(position ? { from: position } : {}),
+    promise: setting.capabilities.promise[selection.write] ?? 'at-least-once', ...(position ? { from: position } : {}), ...(selection.range ? { range: selection.range } : {}),
   };
 }
 
 export function createPipeReport(setting: ReportSetting): PipeReport {
   const { pipe, clock, events } = setting;
   const began = clock.monotonic();
-  const of = new Map([...setting.bindings.values()].map((binding) => [binding.stream, notStarted(setting, binding)]));
+  const of = new Map(setting.bindings.map((binding) => [binding.stream, notStarted(setting, binding)]));
   const change = (streams: readonly string[], how: (report: Mutable<StreamReport>) => void) => {
     for (const stream of streams) {
       const report = of.get(stream);

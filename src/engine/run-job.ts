@@ -67,12 +67,14 @@ export async function runJob(job: ResolvedJob, options: RunOptions, engine: Engi
     return { runId: setting.runId, job: job.name, startedAt, durationMs: Math.round(clock.monotonic() - began), notes, ...result };
   } finally {
     await source.port[Symbol.asyncDispose]();
-    for (const { run, destination, lease } of claimed.toReversed()) {
-      await lease[Symbol.asyncDispose]();
-      await run[Symbol.asyncDispose]();
-      await destination.port[Symbol.asyncDispose]();
-    }
+    for (const one of claimed.toReversed()) await letGo(one);
   }
+}
+
+async function letGo({ run, destination, lease }: Claimed): Promise<void> {
+  await lease[Symbol.asyncDispose]();
+  await run[Symbol.asyncDispose]();
+  await destination.port[Symbol.asyncDispose]();
 }
 
 type Outcome = Pick<RunReport, 'streams' | 'outcome' | 'error' | 'after'>;
@@ -80,7 +82,12 @@ type Outcome = Pick<RunReport, 'streams' | 'outcome' | 'error' | 'after'>;
 async function runClaimed(setting: Setting, source: Connected<Source>, claimed: Claimed[]): Promise<Outcome> {
   const { job, options } = setting;
   const fenced = new AbortController();
-  await claimAll(setting, source, claimed, fenced);
+  try {
+    await claimAll(setting, source, claimed, fenced);
+  } catch (error) {
+    if (options.stop.aborted && error === options.stop.reason) return { streams: [], outcome: 'stopped' }; // a signal while it waited for a lease
+    throw error;
+  }
   const catalogue = await discoverFor(job, source, queriesOf(job));
   const pipes = matchStreams(job, catalogue, options.select);
   const stop = AbortSignal.any([options.stop, fenced.signal]);
@@ -104,7 +111,7 @@ async function claimAll(setting: Setting, source: Connected<Source>, claimed: Cl
     const destination = await openDestination(job, name, engine);
     const id = pipeId(job, name);
     try {
-      await greeted(destination, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop, host: options.host, alive: (pid) => options.alive?.(pid) ?? false }));
+      await greeted(destination, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop, host: options.host, alive: (pid) => options.alive?.(pid) ?? false, note: (message) => engine.note('info', message) }));
       const sourceIdentity = await identity;
       const run = await greeted(destination, () => destination.port.claim(id, { job: job.name, runId, sourceIdentity, host: options.host, pid: options.pid }));
       claimed.push({ id, name, destination, run, lease: keepLease(run, engine.ports.clock, (error) => { fenced.abort(error); }) });
@@ -120,7 +127,7 @@ async function onePipe(setting: Setting, source: Connected<Source>, claimed: Cla
   const { destination, run, id } = claimed;
   const capabilities = destination.port.capabilities;
   const bindings = new Map<string, Binding>();
-  const report = () => createPipeReport({ pipe: id, bindings, capabilities, clock: engine.ports.clock, events: options.events, from: (stream) => run.state.streams[stream]?.position });
+  const report = () => createPipeReport({ pipe: id, bindings: [...bindings.values()].filter(({ stream }) => selected(options.select, stream)), capabilities, clock: engine.ports.clock, events: options.events, from: (stream) => run.state.streams[stream]?.position });
   try {
     const bound = (streams?.streams ?? []).map((match) => bind(match, capabilities, { fullRefresh: options.fullRefresh ?? false, ...(options.range ? { range: options.range } : {}), state: run.state }));
     refuseSharedTables(bound);
@@ -132,7 +139,7 @@ async function onePipe(setting: Setting, source: Connected<Source>, claimed: Cla
   const slots = Math.max(1, Math.min(job.limits.concurrency, capabilities.maxSessions));
   const pipe: PipeRun = {
     id, job, engine, source, destination, run, bindings, report: report(), slots: createSlots(slots), loadSlots: createSlots(slots), stop: options.stop, abort: options.abort,
-    tallies: new Map([...bindings.keys()].map((stream) => [stream, talliedBefore(run, stream)])),
+    tallies: new Map([...bindings.keys()].map((stream) => [stream, { rows: 0, rejected: 0 }])),
     policyOf: (stream) => bindings.get(stream)?.match.entry.errors ?? { badRows: 'quarantine' },
   };
   try {
@@ -142,12 +149,6 @@ async function onePipe(setting: Setting, source: Connected<Source>, claimed: Cla
   } catch (error) {
     return { report: pipe.report, error };
   }
-}
-
-/** Rows of a load that goes on count with it (rule 32). */
-function talliedBefore(run: Run, stream: string): { rows: number; rejected: number } {
-  const splits = run.state.loads.filter(({ openStreams }) => openStreams.length === 1 && openStreams.includes(stream)).flatMap(({ splits: all }) => Object.values(all));
-  return { rows: splits.reduce((sum, split) => sum + split.rows + split.rejected, 0), rejected: splits.reduce((sum, split) => sum + split.rejected, 0) };
 }
 
 function outcomeOf(streams: readonly StreamReport[], failure: unknown, stopped: boolean): RunReport['outcome'] {

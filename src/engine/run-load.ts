@@ -13,10 +13,30 @@ import { together } from './together.ts';
 export async function runLoad(pipe: PipeRun, load: Load, reading: Reading): Promise<'published' | 'stopped'> {
   const outcomes = await together(pipe.stop, load.splits.map((split) => (stop) => pipe.slots(() => attemptSplit({ ...pipe, stop }, load, reading, split))));
   if (outcomes.includes('stopped')) return 'stopped';
+  const unmet = unmetRowCount(pipe, load);
+  if (unmet && load.staged) throw unmet; // what is not published leaves the old table as it is
   await withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, load.streams, () => false), () =>
     classified(pipe.destination.connector, () => pipe.run.publish(load, load.streams))); // rule 13: idempotent
   pipe.report.published(load);
+  if (unmet) throw unmet;
   return 'published';
+}
+
+/** `row_count` is about a table that is read whole: a full load, or the first pass of an incremental stream. */
+function unmetRowCount(pipe: PipeRun, load: Load): EtlError | undefined {
+  for (const stream of load.streams) {
+    const binding = pipe.bindings.get(stream);
+    const { min = 0, max = Infinity } = binding?.match.entry.rowCount ?? {};
+    const tally = pipe.tallies.get(stream);
+    const whole = load.staged || (pipe.run.state.streams[stream]?.position === undefined && binding?.selection.range === undefined);
+    const rows = (tally?.rows ?? 0) - (tally?.rejected ?? 0);
+    if (!whole || (rows >= min && rows <= max)) continue;
+    return new EtlError({
+      kind: 'data', code: 'ETL-RUN-012', message: `${stream}: ${rows} rows were read, but row_count is to be ${max === Infinity ? `at least ${min}` : min === max ? String(min) : `${min} to ${max}`}.`,
+      hint: load.staged ? 'The table was left as it is. Look at the source, or change the check.' : 'The rows are at their place. Look at the source, or change the check.',
+    });
+  }
+  return undefined;
 }
 
 async function attemptSplit(pipe: PipeRun, load: Load, reading: Reading, split: Split): Promise<'complete' | 'stopped'> {

@@ -39,10 +39,13 @@ async function finishEarlier(pipe: PipeRun, stored: StoredLoad): Promise<readonl
     await pipe.run.publish(load, stored.openStreams); // its committed position becomes that of its streams (rule 5)
     return [];
   }
+  // A check of its count may be what kept it from being published: the table is read again.
+  if (load.staged && isComplete(stored) && load.streams.some((stream) => pipe.bindings.get(stream)?.match.entry.rowCount !== undefined)) return [];
   const outcome = await guarded(pipe, load.streams, async () => {
     const reading = isComplete(stored) ? {} : await classified(pipe.source.connector, () => pipe.source.port.resume(load, pipe.run.token));
     if (reading === 'lost') return 'lost'; // rule 12: a new load takes its place
     pipe.report.begun(load, true);
+    countBefore(pipe, stored);
     return runLoad(pipe, load, reading);
   });
   const counts = outcome === 'failed' || outcome === 'stopped' || (outcome === 'published' && !isIncremental(pipe, load));
@@ -52,6 +55,16 @@ async function finishEarlier(pipe: PipeRun, stored: StoredLoad): Promise<readonl
 /** All is committed: nothing is left to read, whatever became of the snapshot. */
 function isComplete({ load, splits }: StoredLoad): boolean {
   return load.kind === 'parts' && load.splits.every((split) => splits[split.id]?.complete);
+}
+
+/** Rows of a load that goes on count with it (rule 32). */
+function countBefore(pipe: PipeRun, { splits, openStreams }: StoredLoad): void {
+  const tally = openStreams.length === 1 ? pipe.tallies.get(openStreams[0] ?? '') : undefined;
+  if (!tally) return;
+  for (const { rows, rejected } of Object.values(splits)) {
+    tally.rows += rows + rejected;
+    tally.rejected += rejected;
+  }
 }
 
 function isIncremental(pipe: PipeRun, load: Load): boolean {

@@ -42,7 +42,7 @@ export class Diagnostics {
       kind: complaint.kind ?? 'config',
       code: complaint.code,
       message: complaint.message,
-      ...(complaint.hint === undefined ? {} : { hint: complaint.hint }),
+      hint: complaint.hint ?? 'docs/job.md lists what can stand here',
       ...(location === undefined ? {} : { location }),
       ...(path.length === 0 ? {} : { path: showPath(path) }),
     });

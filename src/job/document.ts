@@ -28,7 +28,7 @@ export function pathKey(path: Path): string {
 /** Reads the text, reports what is wrong into `diagnostics`, and fills `${…}` in its scalars. */
 export function readDocument(file: string, text: string, diagnostics: Diagnostics, interpolation: Interpolation): JobDocument | undefined {
   const lines = new LineCounter();
-  const parsed = parseDocument(text, { version: '1.2', intAsBigInt: true, lineCounter: lines, prettyErrors: false, stringKeys: false, logLevel: 'silent' });
+  const parsed = parseDocument(text, { version: '1.2', intAsBigInt: true, lineCounter: lines, prettyErrors: false, stringKeys: false, logLevel: 'error' });
   const place = (offset: number): SourceLocation => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
@@ -46,6 +46,7 @@ export function readDocument(file: string, text: string, diagnostics: Diagnostic
   if (parsed.errors.length > 0) return undefined;
   const reader = new Reader(parsed, place, diagnostics, interpolation);
   const value = reader.read(parsed.contents, [], 0);
+  if (reader.isBomb) return undefined;
   const positions = reader.positions;
   const locate = (path: Path, at: 'key' | 'value'): SourceLocation => {
     for (let length = path.length; length > 0; length--) {
@@ -74,6 +75,11 @@ class Reader {
   readonly filled = new Set<string>();
   readonly open = new Set<string>();
   #aliases = 0;
+
+  /** Nothing that such a file says is worth another word. */
+  get isBomb(): boolean {
+    return this.#aliases > MAX_ALIASES;
+  }
 
   constructor(
     private readonly document: YamlDocument.Parsed<ParsedNode>,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EtlError } from '../errors/error.ts';
 
 /** A variable, and whether it was read from a file (then it is a secret by its nature). */
 export interface Variable {
@@ -38,8 +39,9 @@ function readDotenv(directory: string): Record<string, string> {
   let text: string;
   try {
     text = readFileSync(join(directory, '.env'), 'utf8');
-  } catch {
-    return {};
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return {};
+    throw new EtlError({ kind: 'config', code: 'ETL-JOB-010', message: `${join(directory, '.env')} can't be read: ${error instanceof Error ? error.message : String(error)}`, hint: 'check its rights, or remove it', cause: error });
   }
   return parseDotenv(text);
 }

@@ -89,7 +89,7 @@ function expectedType(type: string): string {
 
 export function describe(value: unknown): string {
   if (value === null) return 'nothing';
-  if (typeof value === 'string') return value.length > 60 ? `the text "${value.slice(0, 57)}…"` : `the text "${value}"`;
+  if (typeof value === 'string') return value.length > 60 ? `the text ${JSON.stringify(`${value.slice(0, 57)}…`)}` : `the text ${JSON.stringify(value)}`;
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' ? 'a mapping' : `\`${String(value)}\``;
 }

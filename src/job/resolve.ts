@@ -37,7 +37,6 @@ export function resolveJob(input: ResolveInput): UnboundJob {
   const streams = new StreamResolver(input, connections);
   return {
     name: raw.name,
-    ...(raw.was === undefined ? {} : { was: raw.was }),
     mode: raw.mode ?? 'batch',
     directory: input.directory,
     connections,
@@ -55,9 +54,14 @@ export function resolveJob(input: ResolveInput): UnboundJob {
     },
     commit: { intervalMs: duration(commit.interval, ['commit', 'interval'], DEFAULTS.commit.intervalMs), bytes: size(commit.bytes, ['commit', 'bytes'], DEFAULTS.commit.bytes) },
     streams: streams.all(),
-    ...(raw.after === undefined ? {} : { after: { run: raw.after.run, when: raw.after.when ?? 'success' } }),
+    ...afterOf(input),
     overlap: raw.schedule?.overlap ?? 'fail',
   };
+}
+
+function afterOf({ raw: { after }, document }: ResolveInput): Pick<UnboundJob, 'after'> {
+  const location = document.locate(['after', 'run'], 'value');
+  return after === undefined ? {} : { after: { run: after.run, when: after.when ?? 'success', ...(location ? { location } : {}) } };
 }
 
 interface UnitForm {
@@ -78,6 +82,9 @@ export function unit(value: string | number | undefined, path: Path, fallback: n
 function refuseLater({ raw, diagnostics }: ResolveInput): void {
   if (raw.mode === 'stream') {
     diagnostics.report(['mode'], { code: 'ETL-JOB-020', kind: 'unsupported', message: '`mode: stream` is not available in this version', hint: 'leave `mode` out and run the job again and again: an incremental run continues where the last one ended' });
+  }
+  if (raw.was !== undefined) {
+    diagnostics.report(['was'], { code: 'ETL-JOB-020', kind: 'unsupported', message: '`was` is not available in this version', hint: 'keep the name of the job: its state, its leases and its tables are known by it', at: 'key' });
   }
   if (raw.schedule !== undefined) {
     diagnostics.report(['schedule'], { code: 'ETL-JOB-033', severity: 'warning', message: '`schedule` is not executed by this version', hint: 'start `etl run` from cron, systemd or your CI; the schedule itself is kept', at: 'key' });

@@ -6,7 +6,6 @@ import type { AddedColumn, CursorSpec, JsonObject, SyncMode, WriteMode } from '.
 export interface ResolvedJob {
   readonly name: string;
   /** The job's former name, whose state it takes over. */
-  readonly was?: string;
   readonly mode: 'batch' | 'stream';
   readonly directory: string;
   readonly connections: Readonly<Record<string, ResolvedConnection>>;
@@ -17,7 +16,7 @@ export interface ResolvedJob {
   readonly commit: { readonly intervalMs: number; readonly bytes: number };
   /** In file order; the first that matches a stream of the catalogue decides. */
   readonly streams: readonly ResolvedStream[];
-  readonly after?: { readonly run: string; readonly when: 'success' | 'always' | 'failure' };
+  readonly after?: { readonly run: string; readonly when: 'success' | 'always' | 'failure'; readonly location?: SourceLocation };
   readonly overlap: 'fail' | 'skip';
 }
 

@@ -124,7 +124,7 @@ const commit = z.strictObject({ interval: duration.optional(), bytes: size.optio
 export const jobSchema = z.strictObject({
   version: z.literal(1),
   name: text.regex(/^[\w][\w.-]*$/, 'letters, digits, . _ and - only: it names state and files'),
-  was: text.optional().describe('the former name of the job, whose state it takes over'),
+  was: later.optional(),
   mode: z.enum(['batch', 'stream']).optional(),
   schedule: z.strictObject({ cron: text, timezone: text.optional(), overlap: z.enum(['skip', 'fail']).optional() }).optional(),
   connections: connections.optional(),

@@ -2,7 +2,7 @@ import { Arena, DELETE, gather, PRESENT, type Batch, type Schema, type Vector } 
 import { EtlError } from '../errors/error.ts';
 import type { Checkpoint, Rejection, SourceMessage, TargetMessage } from '../sdk/contract.ts';
 import { nullRows, type ColumnPlan } from './column.ts';
-import { compilePlan, type Held, type StreamPlan } from './plan.ts';
+import { compilePlan, heldAtFirst, type Held, type StreamPlan } from './plan.ts';
 import { normalizeRejection, rejectionOf, type Reason } from './rejections.ts';
 import type { NormalizeSpec } from './spec.ts';
 
@@ -49,7 +49,7 @@ class StreamNormalizer {
   constructor(spec: NormalizeSpec, rejections: Rejection[]) {
     this.spec = spec;
     this.rejections = rejections;
-    this.held = { known: new Set(spec.knownColumns), types: new Map(Object.entries(spec.knownTypes ?? {})) };
+    this.held = heldAtFirst(spec);
   }
 
   apply(message: Exclude<SourceMessage, Checkpoint>): readonly TargetMessage[] {

@@ -23,14 +23,24 @@ export interface Held {
   readonly types: Map<string, LogicalType>;
 }
 
-export function compilePlan(spec: NormalizeSpec, source: Schema, held: Held, countBad: (values: number) => void): StreamPlan {
+/** What the job's spec holds it to before any schema was seen. */
+export function heldAtFirst(spec: NormalizeSpec): Held {
+  return { known: new Set(spec.knownColumns), types: new Map(Object.entries(spec.knownTypes ?? {})) };
+}
+
+/** The columns that the contract lets through, each with the type that it is held to. Throws `schema` for what it refuses. */
+export function underContract(spec: NormalizeSpec, source: Schema, held: Held): { kept: Schema; discarded: StreamPlan['discarded'] } {
   const discarded: { index: number; name: string }[] = [];
   const left = source.fields.filter((field, index) => {
     const verdict = isKept(spec, field.name) ? judge(spec, field, held) : 'keep';
     if (verdict === 'discard_row') discarded.push({ index, name: field.name });
     return verdict === 'keep';
   });
-  const kept: Schema = { key: source.key, fields: left.map((field) => ({ ...field, type: heldType(spec, field, held) })) };
+  return { discarded, kept: { key: source.key, fields: left.map((field) => ({ ...field, type: heldType(spec, field, held) })) } };
+}
+
+export function compilePlan(spec: NormalizeSpec, source: Schema, held: Held, countBad: (values: number) => void): StreamPlan {
+  const { kept, discarded } = underContract(spec, source, held);
   const target = targetSchema({ ...spec, knownColumns: [...held.known] }, kept);
   const error = target.problems.find((problem) => problem.level === 'error');
   if (error) throw new EtlError({ kind: 'config', code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) });

@@ -56,9 +56,9 @@ export interface NormalizeSpec {
   readonly others: 'keep' | 'drop';
   readonly naming: Naming;
   readonly contract: { readonly columns: ContractColumns; readonly types: 'widen' | 'freeze' | 'discard_row' };
-  /** Columns known when the contract was frozen; undefined: those of the first schema seen. */
+  /** Source columns of the last published load; undefined: the contract begins with the first schema seen. */
   readonly knownColumns?: readonly string[];
-  /** Types that the contract holds the columns to, by source name; undefined: those of the first schema seen. */
+  /** Their types, to which the contract holds them; undefined: those of the first schema seen. */
   readonly knownTypes?: Readonly<Record<string, LogicalType>>;
   readonly checks: readonly RowCheck[];
   readonly badRows: 'quarantine' | 'fail';

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { EtlError } from '../errors/error.ts';
 import type { ColumnRule, NormalizeSpec } from '../normalize/spec.ts';
-import type { Field } from '../batch/types.ts';
+import type { Field, LogicalType } from '../batch/types.ts';
 import { targetNames } from '../normalize/names.ts';
-import { maskedColumns, maskingProblems, targetSchema, type Problem } from '../normalize/target-schema.ts';
+import { heldAtFirst, underContract } from '../normalize/plan.ts';
+import { isKept, maskedColumns, maskingProblems, targetSchema, type Problem } from '../normalize/target-schema.ts';
 import type { Capabilities, Json, JobState, Schema, Selection, Target } from '../sdk/contract.ts';
 import type { MatchedStream } from './pipes.ts';
 
@@ -16,6 +17,10 @@ export interface Binding {
   readonly spec: NormalizeSpec;
   /** What the destination will get, as far as it is known now. */
   readonly schema: Schema;
+  /** Source columns and the types that the contract holds them to from now on: kept with the load (rule 5). */
+  readonly columns: Readonly<Record<string, LogicalType>>;
+  /** What the contract refuses: the stream's load will fail. */
+  readonly conflicts: readonly string[];
   /** What can't be mixed in one table (rule 5): a change of it needs a full refresh. */
   readonly unmixable: string;
   /** All that decides the bytes of a load (rule 5). */
@@ -48,11 +53,12 @@ export function bind(match: MatchedStream, capabilities: Capabilities, options: 
     fullRefresh: options.fullRefresh || (options.state?.streams[info.name]?.rebuild ?? false), ...(options.range ? { range: options.range } : {}),
   };
   const whole: Schema = { key, fields: info.schema.fields.map((field) => asRead(field, asText)) };
-  const { spec, target, schema } = named(match, whole, selection, { capabilities, mayMakeTable: mayMakeTable(match, options.state) });
+  const before = columnsAtLastLoad(options.state, info.name);
+  const { spec, target, schema, columns, conflicts } = named(match, whole, { selection, capabilities, before, mayMakeTable: mayMakeTable(match, options.state) });
   const rules = Object.fromEntries(Object.entries(entry.columns).filter(([, rule]) => !rule.drop).map(([name, rule]) => [name, publicRule(rule)]));
   const unmixable = digest({ key: [...key], write: entry.write, rules });
   return {
-    stream: info.name, match, selection, target, spec, schema, unmixable,
+    stream: info.name, match, selection, target, spec, schema, columns, conflicts, unmixable,
     fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: { ...target, evolve: entry.contract } as unknown as Json, others: entry.others, naming: entry.naming }),
   };
 }
@@ -60,11 +66,11 @@ export function bind(match: MatchedStream, capabilities: Capabilities, options: 
 /** Streams that would meet in one table, and whose rows nobody could tell apart. */
 export function refuseSharedTables(bindings: readonly Binding[]): void {
   const taken = new Map<string, string>();
-  for (const { stream, target } of bindings) {
+  for (const { stream, target, match: { entry } } of bindings) {
     const table = `${target.schema ?? ''}.${target.table}`;
     const other = taken.get(table);
     if (other !== undefined) {
-      throw new EtlError({ kind: 'config', code: 'ETL-PLAN-005', message: `${other} and ${stream} both go to the table ${table}.`, configPath: `streams.${stream}.target`, hint: 'Set target.schema: "{schema}" or a target.table of its own.' });
+      throw new EtlError({ kind: 'config', code: 'ETL-PLAN-005', message: `${other} and ${stream} both go to the table ${table.replace(/^\./, '')}.`, configPath: `streams.${entry.pattern}.target`, hint: 'Set target.schema: "{schema}" or a target.table of its own.', ...(entry.location ? { location: entry.location } : {}) });
     }
     taken.set(table, stream);
   }
@@ -87,21 +93,49 @@ function refuseKey({ info, entry }: MatchedStream, key: readonly string[]): void
 }
 
 /** The spec needs the target's key, whose names the spec makes: so the names come first. */
-function named(match: MatchedStream, source: Schema, selection: Selection, { capabilities, mayMakeTable }: { readonly capabilities: Capabilities; readonly mayMakeTable: boolean }): { spec: NormalizeSpec; target: Target; schema: Schema } {
+function named(match: MatchedStream, source: Schema, of: { selection: Selection; capabilities: Capabilities; before: Binding['columns'] | undefined; mayMakeTable: boolean }): Pick<Binding, 'spec' | 'target' | 'schema' | 'columns' | 'conflicts'> {
   const { info, entry } = match;
-  const nameless = targetOf(match, capabilities, mayMakeTable);
+  const { selection, capabilities, before } = of;
+  const nameless = targetOf(match, capabilities, of.mayMakeTable);
   const draft: NormalizeSpec = {
     stream: info.name, target: nameless, columns: entry.columns, others: entry.others, naming: entry.naming,
     contract: { columns: entry.contract.columns, types: entry.contract.types }, checks: entry.checks, badRows: entry.errors.badRows, badText: entry.badText,
-    maxNameBytes: capabilities.names.maxBytes, caseSensitiveNames: capabilities.names.caseSensitive,
+    maxNameBytes: capabilities.names.maxBytes, caseSensitiveNames: capabilities.names.caseSensitive, ...known(match, selection, before),
   };
-  const { schema, renames, problems } = targetSchema(draft, source);
+  const { kept, conflicts } = judged(draft, source);
+  const { schema, renames, problems } = targetSchema(draft, kept);
   refuseProblems(match, [...problems, ...maskingProblems(draft, selection)]);
   const cursor = entry.cursor?.column;
   const dated = entry.write === 'scd2' && source.fields.some((field) => field.name === cursor && field.type.kind.startsWith('timestamp'));
   const validFrom = dated && cursor !== undefined ? renames[cursor] : undefined;
   const target: Target = { ...nameless, key: selection.key.flatMap((column) => renames[column] ?? []), ...(validFrom === undefined ? {} : { validFrom }) };
-  return { target, schema, spec: { ...draft, target } };
+  const columns = { ...before, ...Object.fromEntries(kept.fields.filter((field) => isKept(draft, field.name)).map((field) => [field.name, field.type])) };
+  return { target, schema, columns, conflicts, spec: { ...draft, target } };
+}
+
+/** A table that is replaced as a whole may take another shape, unless its contract is frozen. */
+function known({ entry }: MatchedStream, selection: Selection, before: Binding['columns'] | undefined): Pick<NormalizeSpec, 'knownColumns' | 'knownTypes'> {
+  const replaced = selection.fullRefresh || entry.write === 'replace';
+  if (!before) return {};
+  return {
+    ...(replaced && entry.contract.columns === 'evolve' ? {} : { knownColumns: Object.keys(before) }),
+    ...(replaced && entry.contract.types === 'widen' ? {} : { knownTypes: before }),
+  };
+}
+
+function judged(spec: NormalizeSpec, source: Schema): { kept: Schema; conflicts: readonly string[] } {
+  try {
+    return { kept: underContract(spec, source, heldAtFirst(spec)).kept, conflicts: [] };
+  } catch (error) {
+    if (error instanceof EtlError && error.kind === 'schema') return { kept: source, conflicts: [error.message] };
+    throw error;
+  }
+}
+
+/** What `fingerprintOf` stored with the stream's last published load. */
+function columnsAtLastLoad(state: JobState | undefined, stream: string): Binding['columns'] | undefined {
+  const stored = state?.streams[stream]?.fingerprint;
+  return stored === undefined ? undefined : (JSON.parse(stored) as Readonly<Record<string, Partial<Pick<Binding, 'columns'>>>>)[stream]?.columns;
 }
 
 function refuseProblems({ entry }: MatchedStream, problems: readonly Problem[]): void {

@@ -1,4 +1,5 @@
 import { EtlError } from '../errors/error.ts';
+import { editDistance } from '../job/diagnostics.ts';
 import type { ResolvedJob, ResolvedStream } from '../job/resolved.ts';
 import type { StreamInfo } from '../sdk/contract.ts';
 
@@ -15,8 +16,8 @@ export interface PipeStreams {
   readonly streams: readonly MatchedStream[];
 }
 
-export function pipeId(job: ResolvedJob, destination: string, jobName = job.name): string {
-  return `${jobName}/${job.source}->${destination}`;
+export function pipeId(job: ResolvedJob, destination: string): string {
+  return `${job.name}/${job.source}->${destination}`;
 }
 
 /** The connections that streams go to, sorted: the order in which leases are taken. */
@@ -40,7 +41,7 @@ export function queriesOf(job: ResolvedJob): Readonly<Record<string, string>> {
 }
 
 /** An exact name wins over a pattern, an earlier pattern over a later one. */
-function entryFor(job: ResolvedJob, name: string): ResolvedStream | undefined {
+export function entryFor(job: ResolvedJob, name: string): ResolvedStream | undefined {
   return job.streams.find((entry) => entry.pattern === name) ?? job.streams.find((entry) => entry.query === undefined && matches(entry.pattern, name));
 }
 
@@ -61,23 +62,10 @@ export function matchStreams(job: ResolvedJob, catalogue: readonly StreamInfo[],
 
 function unknownStream(entry: ResolvedStream, catalogue: readonly StreamInfo[]): EtlError {
   const names = catalogue.map((info) => info.name);
-  const close = names.toSorted((a, b) => distance(entry.pattern, a) - distance(entry.pattern, b)).slice(0, 3);
+  const close = names.toSorted((a, b) => editDistance(entry.pattern, a) - editDistance(entry.pattern, b)).slice(0, 3);
   return new EtlError({
     kind: 'not_found', code: 'ETL-PLAN-001', message: `The source has no stream ${entry.pattern}, or this login may not see it.`,
     hint: close.length ? `Did you mean ${close.join(' or ')}? \`etl discover\` lists them all.` : 'The source shows no streams at all: check the grants of this login with `etl check`.',
     configPath: `streams.${entry.pattern}`, ...(entry.location ? { location: entry.location } : {}),
   });
-}
-
-/** Edit distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -229,7 +229,7 @@ export interface ColumnMapping {
 }
 
 export interface SchemaPlan {
-  /** The statements that a schema message would run now, in order; empty: nothing to do. */
+  /** What a load would change now, in order, as its receipts will report it; empty: nothing to do. */
   readonly ddl: readonly string[];
   readonly columns: readonly ColumnMapping[];
   /** A change that is not additive, or that the target's contract forbids. */
@@ -329,8 +329,8 @@ export interface Destination extends AsyncDisposable {
   readonly capabilities: Capabilities;
   /** Reads only; with `probe` it writes and removes a marked object. */
   check(options: { readonly probe: boolean }): Promise<CheckReport>;
-  /** The DDL that a schema message would run, by the same code. Reads only. */
-  planSchema(target: Target, schema: Schema): Promise<SchemaPlan>;
+  /** What a load would change at its table, by the same code. `replaces`: it makes the table anew. Reads only. */
+  planSchema(target: Target, schema: Schema, replaces: boolean): Promise<SchemaPlan>;
   /** Reads only, takes nothing. */
   state(pipe: PipeId): Promise<JobState>;
   /** Reads only. The engine watches it; undefined: nobody ever ran. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { EtlError } from '../errors/error.ts';
-import type { Checkpoint, Destination, JobState, Load, Owner, Positions, QuarantinedRow, Rejection, Run, RunToken, Session, Split, SplitState, StoredLoad, StreamState } from '../sdk/contract.ts';
+import type { Checkpoint, Destination, JobState, Lease, Load, Owner, Positions, QuarantinedRow, Rejection, Run, RunToken, Session, Split, SplitState, StoredLoad, StreamState } from '../sdk/contract.ts';
 import type { Ports } from '../sdk/ports.ts';
 import { createStateFile, type StateFile, type StoredState } from './file.ts';
 
@@ -21,7 +21,7 @@ export function withStateStore(sink: Destination, options: StateStoreOptions): D
   return {
     capabilities: sink.capabilities,
     check: (how) => sink.check(how),
-    planSchema: (target, schema) => sink.planSchema(target, schema),
+    planSchema: (target, schema, replaces) => sink.planSchema(target, schema, replaces),
     state: async (pipe) => (await fileOf(pipe).read()).state,
     lease: async (pipe) => (await fileOf(pipe).read()).lease,
     claim: (pipe, owner) => claim(sink, fileOf(pipe), { pipe, owner }, options.ports),
@@ -52,13 +52,13 @@ async function claim(sink: Destination, file: StateFile, of: { pipe: string; own
       lease: { runId: owner.runId, host: owner.host, pid: owner.pid, beat: (before.lease?.beat ?? 0) + 1, released: false },
     };
   });
-  return runOn(sink, file, { pipe: of.pipe, runEpoch: stored.state.runEpoch, runId: owner.runId }, { stored, ports });
+  return new StoredRun({ sink, file, token: { pipe: of.pipe, runEpoch: stored.state.runEpoch, runId: owner.runId }, ports }, stored);
 }
 
 async function attach(sink: Destination, file: StateFile, token: RunToken, ports: Ports): Promise<Run> {
   const stored = await file.read();
   fence(stored, token);
-  return runOn(sink, file, token, { stored, ports });
+  return new StoredRun({ sink, file, token, ports }, stored);
 }
 
 function fence({ state }: StoredState, token: RunToken): void {
@@ -66,44 +66,78 @@ function fence({ state }: StoredState, token: RunToken): void {
   throw new EtlError({ kind: 'fenced', scope: 'run', code: 'ETL-STATE-003', message: `A newer run (epoch ${state.runEpoch}) has claimed ${token.pipe}; this one is epoch ${token.runEpoch}.`, hint: 'Nothing to do: the newer run goes on.' });
 }
 
-// oxlint-disable-next-line max-lines-per-function -- the calls of one run over one state file
-function runOn(sink: Destination, file: StateFile, token: RunToken, first: { stored: StoredState; ports: Ports }): Run {
-  let current = first.stored;
-  /** Checks the run epoch and changes the state in one step of the file (rule 7). */
-  const change = async (how: (stored: StoredState) => StoredState): Promise<void> => {
-    current = await file.update((stored) => {
-      fence(stored, token);
-      return how(stored);
-    });
-  };
-  const withState = (stored: StoredState, state: Partial<JobState>): StoredState => ({ ...stored, state: { ...stored.state, ...state } });
-  return {
-    token,
-    get state() { return current.state; },
-    renewLease: () => change((stored) => (stored.lease ? { ...stored, lease: { ...stored.lease, beat: stored.lease.beat + 1 } } : stored)),
-    async begin(load, after) {
-      await change((stored) => withState(stored, beginState(stored.state, load, after)));
-      return load;
-    },
-    async open(load, split, abort) {
-      const inner = await sinkRun(sink, token).then((run) => run.open(load, split, abort));
-      await change((stored) => withState(stored, changeSplit(stored.state, load, split, (before) => ({ ...before, splitEpoch: before.splitEpoch + 1 }))));
-      return sessionOn(inner, { load, split, splitEpoch: splitOf(current.state, load, split).splitEpoch, now: () => new Date(first.ports.clock.now()).toISOString() }, { change, state: () => current.state });
-    },
-    async publish(load, streams) {
-      if (!current.state.loads.some((stored) => stored.load.id === load.id)) return 'already';
-      await change((stored) => withState(stored, publishState(stored.state, load, streams, new Date(first.ports.clock.now()).toISOString())));
-      return 'published';
-    },
-    reset: (streams, to) => change((stored) => withState(stored, resetState(stored.state, streams, to))),
-    async [Symbol.asyncDispose]() {
-      await change((stored) => (stored.lease ? { ...stored, lease: { ...stored.lease, released: true } } : stored)).catch(() => undefined);
-    },
-  };
+interface StoredRunOf {
+  readonly sink: Destination;
+  readonly file: StateFile;
+  readonly token: RunToken;
+  readonly ports: Ports;
 }
 
-function sinkRun(sink: Destination, token: RunToken): Promise<Run> {
-  return sink.attach(token);
+/** A run whose state lies in a file. Each change checks the run epoch in the same step of the file (rule 7). */
+class StoredRun implements Run {
+  readonly token: RunToken;
+  private readonly of: StoredRunOf;
+  private current: StoredState;
+
+  constructor(of: StoredRunOf, stored: StoredState) {
+    this.of = of;
+    this.token = of.token;
+    this.current = stored;
+  }
+
+  get state(): JobState {
+    return this.current.state;
+  }
+
+  private async change(how: (stored: StoredState) => StoredState): Promise<void> {
+    this.current = await this.of.file.update((stored) => {
+      fence(stored, this.token);
+      return how(stored);
+    });
+  }
+
+  private changeState(how: (state: JobState) => Partial<JobState>): Promise<void> {
+    return this.change((stored) => ({ ...stored, state: { ...stored.state, ...how(stored.state) } }));
+  }
+
+  private changeLease(how: (lease: Lease) => Lease): Promise<void> {
+    return this.change((stored) => (stored.lease ? { ...stored, lease: how(stored.lease) } : stored));
+  }
+
+  private now(): string {
+    return new Date(this.of.ports.clock.now()).toISOString();
+  }
+
+  renewLease(): Promise<void> {
+    return this.changeLease((lease) => ({ ...lease, beat: lease.beat + 1 }));
+  }
+
+  async begin(load: Load, after: Readonly<Record<string, string | undefined>>): Promise<Load> {
+    await this.changeState((state) => beginState(state, load, after));
+    return load;
+  }
+
+  async open(load: Load, split: Split, abort: AbortSignal): Promise<Session> {
+    const run = await this.of.sink.attach(this.token);
+    const inner = await run.open(load, split, abort);
+    await this.changeState((state) => changeSplit(state, load, split, (before) => ({ ...before, splitEpoch: before.splitEpoch + 1 })));
+    const store = { change: (how: (stored: StoredState) => StoredState) => this.change(how), state: () => this.state };
+    return sessionOn(inner, { load, split, splitEpoch: splitOf(this.state, load, split).splitEpoch, now: () => this.now() }, store);
+  }
+
+  async publish(load: Load, streams: readonly string[]): Promise<'published' | 'already'> {
+    if (!this.state.loads.some((stored) => stored.load.id === load.id)) return 'already';
+    await this.changeState((state) => publishState(state, load, streams, this.now()));
+    return 'published';
+  }
+
+  reset(streams: readonly string[], to?: Positions): Promise<void> {
+    return this.changeState((state) => resetState(state, streams, to));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.changeLease((lease) => ({ ...lease, released: true })).catch(() => undefined);
+  }
 }
 
 function beginState(state: JobState, load: Load, after: Readonly<Record<string, string | undefined>>): Partial<JobState> {

@@ -1,21 +1,25 @@
-import type { Said, World } from './world.ts';
+import type { Said, World } from '../helpers/world.ts';
 
 export interface BrokenCase {
   readonly name: string;
   readonly job: string;
-  /** Before the run: what breaks it. */
+  /** False: no run has moved anything before. */
+  readonly past?: false;
+  /** What breaks it. */
   readonly before?: (world: World) => Promise<void> | void;
   readonly args?: readonly string[];
   /** In place of `etl run job.yaml`. */
   readonly run?: (world: World) => Promise<Said>;
+  /** Ends what `before` or `run` began. */
+  readonly after?: (world: World) => Promise<void> | void;
   readonly exit: number;
   readonly code: string;
-  /** The text of the job that the error points at; left out where no line of the job is the cause. */
+  /** The text of the job that the error points at; left out where no place of a job is the cause. */
   readonly at?: string;
-  /** What the error must say: the cause by name, or the next step. */
-  readonly says: RegExp;
-  /** What may be seen at the destination after the run that was not there before. */
-  readonly mayAppear?: RegExp;
+  /** The cause, by name. */
+  readonly says: string;
+  /** What to do. */
+  readonly next: string;
 }
 
 const TARGETS = {
@@ -37,3 +41,10 @@ streams:
   public.orders: ${stream}
 ${more}`;
 }
+
+export async function ran(world: World, ...args: string[]): Promise<void> {
+  const said = await world.etl('run', 'job.yaml', ...args);
+  if (said.exit !== 0) throw new Error(`the run before did not end well: ${said.exit} ${said.err}`);
+}
+
+export const incremental = '{ sync: incremental, cursor: id, key: [id] }';

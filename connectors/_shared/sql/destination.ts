@@ -41,11 +41,11 @@ export class SqlDestination implements Destination {
     return this.options.check(options.probe);
   }
 
-  async planSchema(target: Target, schema: Schema): Promise<SchemaPlan> {
+  async planSchema(target: Target, schema: Schema, replaces: boolean): Promise<SchemaPlan> {
     return this.reading(async (connection) => {
       await this.database.dialect.prepareTypes(connection, schema.fields);
       const info = await this.database.dialect.readTable(connection, targetName(this.database.dialect, target));
-      return planTable(this.database.dialect, { info, target, schema });
+      return planTable(this.database.dialect, { info, target, schema, replaces });
     });
   }
 

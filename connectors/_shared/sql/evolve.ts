@@ -105,8 +105,7 @@ function draft(dialect: SqlDialect, info: TableInfo, target: Target, field: Fiel
 function keyConflicts(dialect: SqlDialect, info: TableInfo, target: Target): string[] {
   const key = uniqueKey(target);
   const needed = target.write === 'merge' && key.length > 0 && dialect.needsUniqueKey;
-  const found = info.uniqueKeys.some((unique) => unique.length === key.length && key.every((name) => unique.includes(name)));
-  return needed && !found ? [`Table ${tableKey(info.name)} has no primary key or unique constraint over (${key.join(', ')}), which merge needs.`] : [];
+  return needed && !hasKey(info, key) ? [`Table ${tableKey(info.name)} has no primary key or unique constraint over (${key.join(', ')}), which merge needs.`] : [];
 }
 
 /** Columns of ours that the table lacks. */
@@ -122,14 +121,33 @@ export interface PlanOf {
   readonly schema: Schema;
   /** An append target that keeps what each row did. */
   readonly changes?: boolean;
+  /** The load makes the table anew and swaps it in. */
+  readonly replaces?: boolean;
+}
+
+/** A swap changes nothing to see where the table has this shape already. A frozen contract holds for a new table too. */
+function planSwap(dialect: SqlDialect, { info, target, schema, changes = false }: PlanOf & { readonly info: TableInfo }): TablePlan {
+  const fresh = planNew(dialect, target, schema, changes);
+  const frozen = !target.evolve.columns || !target.evolve.types || !target.evolve.tables;
+  const wanted = [...fresh.planned.map(({ field, type }) => ({ name: field.name, type })), ...ownColumns(dialect, target, changes)];
+  const same = wanted.length === info.columns.length && wanted.every(({ name, type }) => info.columns.some((column) => column.name === name && dialect.sameType(column.type, type)));
+  const key = uniqueKey(target);
+  const keyed = key.length === 0 || !dialect.needsUniqueKey || hasKey(info, key);
+  const conflicts = frozen ? planTable(dialect, { info, target, schema, changes }).conflicts : [];
+  return { ...fresh, conflicts, ddl: same && keyed ? [] : [`drop table ${qualified(dialect, info.name)}`, ...fresh.ddl.filter((statement) => !statement.startsWith('create schema'))] };
+}
+
+function hasKey(info: TableInfo, key: readonly string[]): boolean {
+  return info.uniqueKeys.some((unique) => unique.length === key.length && key.every((name) => unique.includes(name)));
 }
 
 /**
  * What a schema message changes at the target: only new columns and wider types (rule 30), the same for `plan` and for the writer.
  * A column that the source has dropped stays: its new rows are NULL, rows that are there keep what they have.
  */
-export function planTable(dialect: SqlDialect, { info, target, schema, changes = false }: PlanOf): TablePlan {
+export function planTable(dialect: SqlDialect, { info, target, schema, changes = false, replaces = false }: PlanOf): TablePlan {
   if (!info) return planNew(dialect, target, schema, changes);
+  if (replaces) return planSwap(dialect, { info, target, schema, changes });
   const drafts = schema.fields.map((field) => draft(dialect, info, target, field));
   const planned = drafts.map((each) => each.planned);
   return {

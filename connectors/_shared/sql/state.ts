@@ -1,10 +1,15 @@
-import type { JobState, Json, JsonObject, Lease, Load, PipeId, Position, SplitState, StoredLoad, StreamState } from '#sdk';
+import { EtlError, type JobState, type Json, type JsonObject, type Lease, type Load, type PipeId, type Position, type SplitState, type StoredLoad, type StreamState } from '#sdk';
 import type { SqlConnection, SqlRow } from './dialect.ts';
 import { STATE_SCHEMA } from './names.ts';
+
+/** The form of these tables. A later one says so in its own row of `format`, and this version leaves them alone. */
+const FORMAT = 1;
 
 /** Texts hold JSON, so that every database reads back what was written. Epochs and counts are bigint. */
 export const STATE_DDL: readonly string[] = [
   `create schema if not exists ${STATE_SCHEMA}`,
+  `create table if not exists ${STATE_SCHEMA}.format (version bigint primary key)`,
+  `insert into ${STATE_SCHEMA}.format (version) values (${FORMAT}) on conflict (version) do nothing`,
   `create table if not exists ${STATE_SCHEMA}.pipes (pipe text primary key, run_epoch bigint not null, run_id text, source_identity text, owner text)`,
   `create table if not exists ${STATE_SCHEMA}.leases (pipe text primary key, run_id text not null, host text not null, pid bigint not null, beat bigint not null, released boolean not null,
     resting boolean not null, backend text)`,
@@ -26,9 +31,16 @@ export const text = (value: unknown): string | undefined => (value === null || v
 export const count = (value: unknown): number => Number(value ?? 0);
 const parse = <T>(value: unknown): T => JSON.parse(String(value)) as T;
 
+/** Throws where a later version of etl wrote the state. */
 export async function hasState(connection: SqlConnection): Promise<boolean> {
-  const rows = await connection.query(`select 1 as one from information_schema.tables where table_schema = '${STATE_SCHEMA}' and table_name = 'quarantine'`);
-  return rows.length > 0;
+  const tables = await connection.query(`select table_name as name from information_schema.tables where table_schema = '${STATE_SCHEMA}' and table_name in ('quarantine', 'format')`);
+  if (tables.some(({ name }) => name === 'format')) {
+    const [row] = await connection.query(`select max(version) as version from ${STATE_SCHEMA}.format`);
+    if (count(row?.['version']) > FORMAT) {
+      throw new EtlError({ kind: 'unsupported', code: 'ETL-SQL-002', message: `The state in ${STATE_SCHEMA} has format ${count(row?.['version'])}; this version reads ${FORMAT}.`, hint: 'Use the version of etl that wrote it, or a newer one.' });
+    }
+  }
+  return tables.some(({ name }) => name === 'quarantine');
 }
 
 function streamOf(row: SqlRow): StreamState {

@@ -80,7 +80,7 @@ export class Tables {
       const older = (await stagesOf(control, token.pipe)).filter((stage) => stage.kind === 'shadow' && tableKey(targetName(dialect, stage.target)) === tableKey(goal) && stage.generation !== of.generation);
       await dropStages(database, control, token.pipe, older);
     }
-    const joined = await this.checkTarget(target, schema);
+    const { joined, changes } = await this.prepareGoal(target, schema, of);
     const info = await dialect.readTable(control, name);
     await registerStage(control, token.pipe, { name, load: of.kind === 'load' ? this.load.id : undefined, stream: target.stream, kind: of.kind, generation: of.generation, target, schema });
     const planned = joined?.plan.planned ?? mapColumns(dialect, schema);
@@ -88,25 +88,24 @@ export class Tables {
     if (!info) await this.create(control, { name, goal, planned, target, schema, keyed, changes: of.changes });
     else for (const statement of planTable(dialect, { info, target: { ...target, write: 'append', evolve: { tables: true, columns: true, types: true } }, schema, changes: of.changes }).ddl) await control.query(statement);
     const plan: TablePlan = { ddl: [], columns: [], conflicts: [], planned };
-    return { sink: this.sink(target, schema, { into: name, isTarget: false, limits: joined?.info, plan, hasKeyIndex: keyed, logsChanges: of.changes && target.write === 'append' }), changes: [] };
+    return { sink: this.sink(target, schema, { into: name, isTarget: false, limits: joined?.info, plan, hasKeyIndex: keyed, logsChanges: of.changes && target.write === 'append' }), changes: info ? [] : changes }; // said once, by the session that makes the stage
   }
 
   /**
-   * A table that stays must fit before the first row is written; one that is replaced need not, but a frozen contract holds for it too.
-   * Returns the table that the load's rows will join: they must be of its types, and keep its constraints.
+   * What the publish will change at the table, as `plan` says it. One that stays must fit before the first row is written;
+   * `joined`: the rows will join it, so they must be of its types and keep its constraints.
    */
-  private async checkTarget(target: Target, schema: Schema): Promise<{ readonly info: TableInfo | undefined; readonly plan: TablePlan } | undefined> {
+  private async prepareGoal(target: Target, schema: Schema, of: Wanted & { readonly kind: 'load' | 'shadow' }): Promise<{ joined?: { readonly info: TableInfo | undefined; readonly plan: TablePlan }; changes: readonly string[] }> {
     const { control, database } = this.context;
-    const frozen = !target.evolve.columns || !target.evolve.types || !target.evolve.tables;
-    const stays = !this.load.rebuild && target.write !== 'replace';
-    if (!frozen && !(stays && this.load.staged)) return undefined;
-    const info = await database.dialect.readTable(control, targetName(database.dialect, target));
-    const plan = planTable(database.dialect, { info, target, schema });
+    const name = targetName(database.dialect, target);
+    const info = await database.dialect.readTable(control, name);
+    const replaces = of.kind === 'shadow' || this.load.rebuild || target.write === 'replace';
+    const plan = planTable(database.dialect, { info, target, schema, changes: of.changes, replaces });
     this.refuseConflicts(plan);
-    if (!stays || !this.load.staged || (!info && target.write !== 'scd2')) return undefined;
+    if (replaces || (!info && target.write !== 'scd2')) return { changes: plan.ddl };
     for (const statement of plan.ddl) await control.query(statement);
-    await takeTable(this.context, control, { target, name: targetName(database.dialect, target), fresh: !info });
-    return { info, plan };
+    await takeTable(this.context, control, { target, name, fresh: !info });
+    return { joined: { info, plan }, changes: plan.ddl };
   }
 
   private refuseConflicts(plan: TablePlan): void {

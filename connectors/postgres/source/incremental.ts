@@ -52,7 +52,7 @@ export function cursorOf(relation: Relation, selection: Selection): CursorOf {
   const column = columnNamed(relation, spec.column);
   const type = relation.types.get(column.typeOid);
   const kind = cursorKind(type);
-  if (!type || !kind) throw new EtlError({ kind: 'config', code: 'ETL-PG-030', message: `${selection.stream}.${spec.column} is ${column.typeName}, which can not be a cursor.` });
+  if (!type || !kind) throw new EtlError({ kind: 'config', code: 'ETL-PG-030', message: `${selection.stream}.${spec.column} is ${column.typeName}, which can not be a cursor.`, hint: 'Take a column of numbers, times or text that only grows: `etl discover` lists those of each stream.' });
   if (spec.lookbackMs && selection.write === 'append') {
     throw new EtlError({ kind: 'config', code: 'ETL-PG-034', message: `${selection.stream}: a lookback would append its rows again.`, hint: 'Use write: merge.' });
   }
@@ -66,12 +66,24 @@ export function cursorOf(relation: Relation, selection: Selection): CursorOf {
   return { spec, type, kind, nullable: !column.notNull, unique: key.length === 1 && key[0] === spec.column };
 }
 
+/** Cursors that were widened: each value of an earlier type, and its order, is one of the later. */
+const WIDENED: readonly (readonly string[])[] = [['int2', 'int4', 'int8', 'numeric'], ['varchar', 'text']];
+
+function readsOn(stored: string, now: string): boolean {
+  return stored === now || WIDENED.some((types) => types.includes(stored) && types.indexOf(stored) < types.indexOf(now));
+}
+
 /** The stored position, if it belongs to this cursor. */
 export function storedPosition(selection: Selection, cursor: CursorOf, position: Position | undefined): CursorPosition | undefined {
-  if (!position || position['mode'] !== 'incremental') return undefined;
+  if (!position || position['mode'] === 'full') return undefined;
   const stored = position as unknown as CursorPosition;
-  if (stored.v > VERSION) throw new EtlError({ kind: 'state_lost', code: 'ETL-PG-037', message: `${selection.stream}: the position has version ${stored.v}.` });
-  if (stored.column !== cursor.spec.column || stored.type !== cursor.type.name) {
+  if (stored.v !== VERSION || stored.mode !== 'incremental') {
+    throw new EtlError({
+      kind: 'state_lost', code: 'ETL-PG-037', message: `${selection.stream}: the position ${JSON.stringify(position).slice(0, 100)} is not one that this version writes.`,
+      hint: 'Use the version of etl that wrote it, put an export back with `etl state import`, or run with --full-refresh.',
+    });
+  }
+  if (stored.column !== cursor.spec.column || !readsOn(stored.type, cursor.type.name)) {
     throw new EtlError({
       kind: 'config_changed', code: 'ETL-PG-033',
       message: `${selection.stream}: the position is of ${stored.column} (${stored.type}), the cursor is ${cursor.spec.column} (${cursor.type.name}).`,
@@ -106,6 +118,21 @@ function readsTies(selection: Selection, cursor: CursorOf): boolean {
   return selection.write === 'merge' && !cursor.unique;
 }
 
+/** Values that somebody wrote are read as the cursor's type before a load rests on them. */
+async function checkGiven({ stream, range }: Selection, { spec, type }: CursorOf, connection: Connection): Promise<void> {
+  const given = range ? { '--range FROM': range.from, '--range TO': range.to } : spec.start === undefined ? {} : { 'cursor.start': spec.start };
+  const wrong = (message: string, hint: string): EtlError => new EtlError({ kind: 'config', code: 'ETL-PG-038', message: `${stream}: ${message}`, hint, configPath: `streams.${stream}.cursor` });
+  const typed = (value: string): string => `${quoteText(value)}::${quoteName('pg_catalog', type.name)}`;
+  for (const [name, value] of Object.entries(given)) {
+    await connection.query(`SELECT ${typed(value)}`).catch((error: unknown) => {
+      throw error instanceof EtlError && error.kind === 'data' ? wrong(`${name} is \`${value}\`, which is no ${type.name}.`, `Write it as a value of ${spec.column}, which is ${type.name}.`) : error;
+    });
+  }
+  if (!range) return;
+  const [row] = await connection.query<{ grows: boolean }>(`SELECT ${typed(range.from)} < ${typed(range.to)} AS grows`);
+  if (!row?.grows) throw wrong(`--range ${range.from}..${range.to} holds nothing.`, 'FROM belongs to it, TO does not: FROM must be the smaller.');
+}
+
 export interface BoundInput {
   readonly connection: Connection;
   readonly selected: Selected;
@@ -119,6 +146,7 @@ export async function fixBound(load: Load, input: BoundInput): Promise<Load> {
   const pass = split?.detail as unknown as Pass;
   const { selection } = pass;
   const cursor = cursorOf(input.selected.relation, selection);
+  await checkGiven(selection, cursor, input.connection);
   const seen = readsTies(selection, cursor) && input.selected.relation.hasXmin ? await currentHorizon(input.connection) : undefined;
   const unseen = pass.seen && seen && writtenSince(pass.seen, seen);
   const upTo = selection.range ? pass.upTo : cursor.kind === 'clock' ? await timeBound(pass, cursor, input) : await valueBound(pass, cursor, input);

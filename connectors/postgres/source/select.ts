@@ -16,7 +16,7 @@ export interface Selected {
 export function columnNamed(relation: Relation, name: string): PgColumn {
   const column = relation.columns.find((each) => each.name === name);
   if (column) return column;
-  throw new EtlError({ kind: 'not_found', code: 'ETL-PG-005', message: `${relation.stream} has no column ${name}.` });
+  throw new EtlError({ kind: 'not_found', code: 'ETL-PG-005', message: `${relation.stream} has no column ${name}.`, hint: `It has ${relation.columns.map((each) => each.name).join(', ')}.` });
 }
 
 /** Applies a selection's columns, exclusions and texts. `hidden` columns are read as well, for positions. */

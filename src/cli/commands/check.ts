@@ -38,8 +38,8 @@ export default class Check extends EtlCommand {
   }
 
   #print(connection: string, report: CheckReport): void {
-    this.output.data(this.output.paint('bold', connection));
-    const marks = { ok: this.output.paint('green', '✓'), warning: this.output.paint('yellow', '!'), error: this.output.paint('red', '✗') };
+    this.output.data(this.output.paintData('bold', connection));
+    const marks = { ok: this.output.paintData('green', '✓'), warning: this.output.paintData('yellow', '!'), error: this.output.paintData('red', '✗') };
     for (const item of report) {
       this.output.data(`  ${marks[item.level]} ${item.what}: ${item.detail}`);
       if (item.hint !== undefined && item.level !== 'ok') this.output.data(`    next: ${item.hint}`);

@@ -45,7 +45,7 @@ export default class Discover extends EtlCommand {
     for (const line of table([{ title: 'stream' }, { title: 'kind' }, { title: 'rows', right: true }, { title: 'bytes', right: true }, { title: 'key' }, { title: 'cursors' }, { title: 'columns', right: true }], rows)) this.output.data(line);
     if (!this.output.options.verbose) return;
     for (const stream of streams) {
-      this.output.data(`\n${this.output.paint('bold', stream.name)}`);
+      this.output.data(`\n${this.output.paintData('bold', stream.name)}`);
       for (const line of table([{ title: '  column' }, { title: 'type' }, { title: 'at the source' }, { title: '' }], stream.schema.fields.map((field) => [`  ${field.name}`, field.type.kind, field.sourceType ?? '', field.nullable ? '' : 'not null']))) this.output.data(line);
     }
   }

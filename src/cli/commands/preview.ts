@@ -46,7 +46,7 @@ export default class Preview extends EtlCommand {
       this.output.data(names.map(csv).join(','));
       return rows.forEach((row) => this.output.data(names.map((name) => csv(cell(row[name]))).join(',')));
     }
-    this.output.data(this.output.paint('bold', stream));
+    this.output.data(this.output.paintData('bold', stream));
     if (rows.length === 0) return this.output.data('  no rows');
     const short = (text: string): string => (text.length > 40 ? `${text.slice(0, 39)}…` : text);
     for (const line of table(names.map((title) => ({ title })), rows.map((row) => names.map((name) => short(cell(row[name])))))) this.output.data(`  ${line}`);

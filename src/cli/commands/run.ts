@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import { Args, Flags } from '../oclif.ts';
-import { runJob, type RunReport } from '../../engine/index.ts';
+import { runJob, type ReportedError, type RunReport } from '../../engine/index.ts';
 import { EtlError } from '../../errors/error.ts';
 import type { ResolvedJob } from '../../job/resolved.ts';
+import { entryFor } from '../../plan/pipes.ts';
 import { isAlive, runAfter } from '../after.ts';
 import { asEtlError, envelopeOf, EtlCommand, printError, type Outcome } from '../command.ts';
 import { engineContext } from '../engine.ts';
@@ -70,15 +71,19 @@ export default class Run extends EtlCommand {
   #finish(job: ResolvedJob, report: RunReport, again: string): Outcome {
     const exitCode = exitOfReport(report);
     printSummary(report, job.name, again, this.output);
-    const failures = [
+    const failures: ReportedError[] = [
       ...(report.error ? [{ ...placeOf(job, job.streams.length === 1 ? job.streams[0]?.pattern : undefined), ...report.error }] : []),
       ...report.streams.flatMap(({ stream, error }) => (error && error.message !== report.error?.message ? [{ ...placeOf(job, stream), ...error, message: error.message.startsWith(stream) ? error.message : `${stream}: ${error.message}` }] : [])),
     ];
     for (const failure of failures) {
       printError({ hint: undefined, location: undefined, configPath: undefined, ...failure }, this.output, 'what was committed stays, nothing half-written shows; running the job again is safe and goes on from there');
     }
-    if (report.after && report.after.exitCode !== 0) this.output.raw(`${this.output.paint('red', 'error')} after: \`${report.after.command}\` ended with ${report.after.exitCode}; the rows are at their place\n`);
-    const summary = headline(report, job.name, this.output);
+    if (report.after && report.after.exitCode !== 0) {
+      const failure: ReportedError = { kind: 'data', code: 'ETL-RUN-013', message: `after: \`${report.after.command}\` ended with ${report.after.exitCode}`, hint: 'its own output above tells why', configPath: 'after.run', ...(job.after?.location ? { location: job.after.location } : {}) };
+      printError({ location: undefined, hint: undefined, configPath: undefined, ...failure }, this.output, 'the rows are at their place');
+      failures.push(failure);
+    }
+    const summary = headline(report, job.name, (_, text) => text);
     const first = failures[0];
     const file = writeRunFile(job.directory, report.runId, { ...report, exitCode, summary }, this.output);
     if (file !== undefined) this.output.detail(`summary: ${file}`);
@@ -113,7 +118,7 @@ export default class Run extends EtlCommand {
 
 /** The entry of the job that a stream comes from: the place of what has none of its own. */
 function placeOf(job: ResolvedJob, stream: string | undefined): Pick<RunReport['streams'][number]['error'] & object, 'location' | 'configPath'> {
-  const entry = job.streams.find(({ pattern }) => pattern === stream);
+  const entry = stream === undefined ? undefined : entryFor(job, stream);
   return entry?.location ? { location: entry.location, configPath: `streams.${entry.pattern}` } : {};
 }
 

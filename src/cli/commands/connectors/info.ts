@@ -16,7 +16,7 @@ export default class ConnectorsInfo extends EtlCommand {
     ] as const;
     const result = { name: connector.name, title: connector.title, syncModes: connector.source?.syncModes ?? [], settings: Object.fromEntries(sections.flatMap(([title, schema]) => (schema ? [[title, z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })]] : []))) };
     if (!this.output.options.json) {
-      this.output.data(`${this.output.paint('bold', connector.name)}  ${connector.title}`);
+      this.output.data(`${this.output.paintData('bold', connector.name)}  ${connector.title}`);
       if (connector.source) this.output.data(`source: ${connector.source.syncModes.join(', ')}`);
       for (const [title, schema] of Object.entries(result.settings)) this.#settings(title, schema);
     }
@@ -24,7 +24,8 @@ export default class ConnectorsInfo extends EtlCommand {
   }
 
   #settings(title: string, schema: { properties?: Record<string, unknown>; required?: string[] }): void {
-    this.output.data(`\n${this.output.paint('bold', title)}`);
+    if (Object.keys(schema.properties ?? {}).length === 0) return;
+    this.output.data(`\n${this.output.paintData('bold', title)}`);
     const rows = Object.entries(schema.properties ?? {}).map(([name, value]) => {
       const property: { type?: string; enum?: unknown[]; default?: unknown; description?: string } = typeof value === 'object' && value !== null ? value : {};
       return [`  ${name}`, property.enum?.join(' | ') ?? property.type ?? '', property.default === undefined ? (schema.required?.includes(name) ? 'required' : '') : `default ${JSON.stringify(property.default)}`, property.description ?? ''];

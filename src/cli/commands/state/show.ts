@@ -15,7 +15,7 @@ export default class StateShow extends EtlCommand {
     const pipes = await eachPipe(job, engineContext(this.output), async ({ id, destination }) => ({ pipe: id, state: await destination.state(id), lease: await destination.lease(id) }));
     if (!this.output.options.json) {
       for (const { pipe, state, lease } of pipes) {
-        this.output.data(`${this.output.paint('bold', pipe)}  run ${state.runEpoch}${lease && !lease.released ? `, leased by ${lease.host} (process ${lease.pid})` : ''}`);
+        this.output.data(`${this.output.paintData('bold', pipe)}  run ${state.runEpoch}${lease && !lease.released ? `, leased by ${lease.host} (process ${lease.pid})` : ''}`);
         const open = new Set(state.loads.flatMap((load) => load.openStreams));
         const rows = Object.entries(state.streams).map(([name, stream]) => [`  ${name}`, stream.position ? position(stream.position) : '-', stream.publishedAt ?? '-', stream.rebuild ? 'rebuild' : open.has(name) ? 'unfinished' : '']);
         for (const line of table([{ title: '  stream' }, { title: 'position' }, { title: 'published' }, { title: '' }], rows)) this.output.data(line);

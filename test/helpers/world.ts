@@ -16,6 +16,13 @@ export interface Said {
   readonly err: string;
 }
 
+export interface Started {
+  readonly child: ReturnType<typeof spawn>;
+  readonly said: Promise<Said>;
+  /** Resolves when stderr holds the pattern. */
+  until(pattern: RegExp): Promise<void>;
+}
+
 /** A folder, a source database and a target database for one broken moment. */
 export class World {
   readonly folder = mkdtempSync(join(tmpdir(), 'etl-bad-'));
@@ -52,7 +59,11 @@ export class World {
     writeFileSync(this.path(name), text);
   }
 
-  start(args: readonly string[]): { readonly child: ReturnType<typeof spawn>; readonly said: Promise<Said> } {
+  read(name: string): string {
+    return readFileSync(this.path(name), 'utf8');
+  }
+
+  start(args: readonly string[]): Started {
     const { PATH = '', HOME = '' } = process.env;
     const child = spawn(process.execPath, [ETL, ...args], { cwd: this.folder, env: { PATH, HOME, NO_COLOR: '1', ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
@@ -64,7 +75,13 @@ export class World {
       clearTimeout(timer);
       resolve({ exit, out, err });
     }));
-    return { child, said };
+    const until = async (pattern: RegExp): Promise<void> => {
+      while (!pattern.test(err)) {
+        if (child.exitCode !== null) throw new Error(`it ended before: ${err}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    return { child, said, until };
   }
 
   etl(...args: string[]): Promise<Said> {
@@ -86,7 +103,7 @@ export class World {
     } finally {
       await client.end();
     }
-    if (existsSync(this.path('lake.duckdb'))) Object.assign(seen, await duckTables(this.path('lake.duckdb')));
+    for (const file of ['lake.duckdb', 'small/lake.duckdb'].map((name) => this.path(name))) if (existsSync(file)) Object.assign(seen, await duckTables(file));
     return seen;
   }
 
