@@ -11,7 +11,7 @@ async function watch(look: (looks: number) => Lease | undefined, more: { readonl
   let looks = 0;
   const destination = { lease: () => Promise.resolve(look(looks++)) } as unknown as Destination;
   await awaitLease(destination, 'pipe', {
-    takeOver: more.takeOver ?? false, waitLock: more.waitLock ?? false, clock, stop: new AbortController().signal, host: 'here', alive: () => more.alive ?? true,
+    takeOver: more.takeOver ?? false, waitLock: more.waitLock ?? false, clock, stop: new AbortController().signal, host: 'here', alive: () => more.alive ?? true, note: () => undefined,
   });
   return clock.monotonic();
 }
