@@ -8,7 +8,7 @@ import { planTable } from './evolve.ts';
 import { holdRun } from './fence.ts';
 import { ADOPT, STATE_SCHEMA, targetName } from './names.ts';
 import { SqlRun, type RunContext } from './run.ts';
-import { backendsOf, count, hasState, json, leaseOf, readState, STATE_DDL, text } from './state.ts';
+import { backendsOf, count, hasState, isCurrent, json, leaseOf, readState, STATE_DDL, text } from './state.ts';
 import { transact, Turnstile } from './transact.ts';
 
 
@@ -204,7 +204,7 @@ export class SqlDestination implements Destination {
 
   /** Two first starts may create at once: the loser of that race sees the tables at its second try. */
   private async ensureState(control: SqlSession): Promise<void> {
-    if (await hasState(control)) return;
+    if (await isCurrent(control)) return;
     for (let attempt = 1; ; attempt++) {
       try {
         for (const statement of STATE_DDL) await control.query(statement);

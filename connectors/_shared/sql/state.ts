@@ -11,8 +11,10 @@ export const STATE_DDL: readonly string[] = [
   `create table if not exists ${STATE_SCHEMA}.format (version bigint primary key)`,
   `insert into ${STATE_SCHEMA}.format (version) values (${FORMAT}) on conflict (version) do nothing`,
   `create table if not exists ${STATE_SCHEMA}.pipes (pipe text primary key, run_epoch bigint not null, run_id text, source_identity text, owner text)`,
-  `create table if not exists ${STATE_SCHEMA}.leases (pipe text primary key, run_id text not null, host text not null, pid bigint not null, beat bigint not null, released boolean not null,
-    resting boolean not null, backend text)`,
+  `create table if not exists ${STATE_SCHEMA}.leases (pipe text primary key, run_id text not null, host text not null, pid bigint not null, beat bigint not null, released boolean not null)`,
+  // added later: the backend of the run, and whether it rests with the file closed
+  `alter table ${STATE_SCHEMA}.leases add column if not exists backend text`,
+  `alter table ${STATE_SCHEMA}.leases add column if not exists resting boolean`,
   `create table if not exists ${STATE_SCHEMA}.streams (pipe text, stream text, position text, last_load text, published_load text, rebuild boolean not null,
     incarnations text not null, fingerprint text, published_at text, primary key (pipe, stream))`,
   `create table if not exists ${STATE_SCHEMA}.loads (pipe text, load text, body text not null, open_streams text not null, primary key (pipe, load))`,
@@ -41,6 +43,12 @@ export async function hasState(connection: SqlConnection): Promise<boolean> {
     }
   }
   return tables.some(({ name }) => name === 'quarantine');
+}
+
+/** The tables have all that this version writes: those of an older one lack the columns that were added. */
+export async function isCurrent(connection: SqlConnection): Promise<boolean> {
+  const rows = await connection.query(`select table_name from information_schema.columns where table_schema = '${STATE_SCHEMA}' and ((table_name = 'leases' and column_name = 'resting') or (table_name = 'quarantine' and column_name = 'id'))`);
+  return rows.length === 2;
 }
 
 function streamOf(row: SqlRow): StreamState {

@@ -17,8 +17,8 @@ export interface Edit {
 export type Catcher =
   /** `npm run rounds` into this destination. */
   | { readonly rounds: string; readonly write?: WriteMode }
-  /** A test file; the names of its failing tests are the answer. */
-  | { readonly suite: string; readonly project: 'unit' | 'service' }
+  /** A test file, or those of its tests whose names begin so; the names of the failing ones are the answer. */
+  | { readonly suite: string; readonly project: 'unit' | 'service'; readonly only?: string }
   /** `npm run crash` on this route. */
   | { readonly crash: string; readonly seed: number };
 
@@ -107,9 +107,9 @@ interface SuiteReport {
   readonly testResults: readonly { readonly message: string; readonly assertionResults: readonly { readonly status: string; readonly title: string }[] }[];
 }
 
-async function bySuite(folder: string, { suite, project }: { readonly suite: string; readonly project: string }): Promise<string | undefined> {
+async function bySuite(folder: string, { suite, project, only }: { readonly suite: string; readonly project: string; readonly only?: string }): Promise<string | undefined> {
   const report = join(folder, 'report.json');
-  const { output, code } = await run(folder, [join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project, suite, '--reporter', 'json', '--outputFile', report]);
+  const { output, code } = await run(folder, [join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project, suite, '--reporter', 'json', '--outputFile', report, ...(only === undefined ? [] : ['-t', only])]);
   if (code === 0) return undefined;
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as SuiteReport;
   const failed = testResults.flatMap(({ assertionResults }) => assertionResults.filter((test) => test.status === 'failed').map((test) => test.title));

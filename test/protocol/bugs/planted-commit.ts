@@ -6,7 +6,8 @@ const INTENTS = 'connectors/_shared/commit-log/intents.ts';
 const FOLD = 'connectors/_shared/commit-log/fold.ts';
 export const memorySuite: Catcher = { suite: 'src/sdk/testing/memory.test.ts', project: 'unit' };
 export const fileSuite: Catcher = { suite: 'connectors/file/acceptance.test.ts', project: 'service' };
-export const duckdbSuite: Catcher = { suite: 'connectors/duckdb/acceptance.test.ts', project: 'service' };
+/** One rule's tests: the whole suite takes minutes on a busy machine. */
+export const duckdbTest = (only: string): Catcher => ({ suite: 'connectors/duckdb/acceptance.test.ts', project: 'service', only });
 export const postgresSuite: Catcher = { suite: 'connectors/postgres/acceptance.test.ts', project: 'service' };
 
 /** Commit, fences and epochs. */
@@ -44,7 +45,7 @@ export const commitBugs: readonly PlantedBug[] = [
     edits: [{ file: INTENTS, find: 'opened.epoch = (split?.epoch ?? 0) + 1;', replace: 'opened.epoch = split?.epoch ?? 1;' }],
   },
   {
-    name: 'looking without taking the epoch (SQL)', catcher: duckdbSuite,
+    name: 'looking without taking the epoch (SQL)', catcher: duckdbTest('rule 7: open raises'),
     edits: [{ file: 'connectors/_shared/sql/session.ts', find: 'set split_epoch = split_epoch + 1', replace: 'set split_epoch = split_epoch' }],
   },
   {
@@ -52,12 +53,12 @@ export const commitBugs: readonly PlantedBug[] = [
     edits: [{ file: INTENTS, find: "      if (!load) return fenced('load');\n      if (split?.epoch !== body.epoch) return fenced('split');\n", replace: "      if (split && split.epoch !== body.epoch) return fenced('split');\n" }],
   },
   {
-    name: 'commit without the load check (SQL)', catcher: duckdbSuite,
+    name: 'commit without the load check (SQL)', catcher: duckdbTest('rule 7: a session of a load'),
     edits: [{ file: 'connectors/_shared/sql/session.ts', find: '    await holdLoad(database, connection, token, load);\n    return holdSplit(', replace: '    return holdSplit(' }],
   },
   { name: 'commit without the split epoch (files)', catcher: fileSuite, edits: [{ file: INTENTS, find: "      if (split?.epoch !== body.epoch) return fenced('split');\n", replace: '' }] },
   {
-    name: 'commit without the split epoch (SQL)', catcher: duckdbSuite,
+    name: 'commit without the split epoch (SQL)', catcher: duckdbTest('rule 7: open raises'),
     edits: [{ file: 'connectors/_shared/sql/fence.ts', find: "if (row && count(row['split_epoch']) === at.epoch) return row;", replace: 'if (row) return row;' }],
   },
   {
@@ -69,7 +70,7 @@ export const commitBugs: readonly PlantedBug[] = [
     edits: [{ file: 'connectors/file/run.ts', find: '      if (wanted !== undefined && id !== wanted) throw targetLost(table);\n', replace: '' }],
   },
   {
-    name: 'publish without comparing the incarnation (SQL)', catcher: duckdbSuite,
+    name: 'publish without comparing the incarnation (SQL)', catcher: duckdbTest('rule 22: a target that was dropped'),
     edits: [{ file: 'connectors/_shared/sql/publish.ts', find: '  else await checkIncarnations(context, control, held.load.targets', replace: '  else if (open.length < 0) await checkIncarnations(context, control, held.load.targets' }],
   },
   {
@@ -80,13 +81,13 @@ export const commitBugs: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'a target created anew while state names one (SQL)', catcher: duckdbSuite,
+    name: 'a target created anew while state names one (SQL)', catcher: duckdbTest('rule 22: a target that was dropped'),
     edits: [{ file: 'connectors/_shared/sql/incarnation.ts', find: 'if (known !== undefined && found[index] !== known)', replace: 'if (known !== undefined && found[index] !== undefined && found[index] !== known)' }],
   },
   { name: 'reset keeps an append\'s rows (memory)', catcher: memorySuite, edits: [{ file: MEMORY_SERVER, find: '        else state.rebuild = true;\n', replace: '' }] },
   { name: 'reset keeps an append\'s rows (files)', catcher: fileSuite, edits: [{ file: FOLD, find: '    delete stream.position;\n    stream.rebuild = true;\n', replace: '    delete stream.position;\n' }] },
   {
-    name: 'reset keeps an append\'s rows (SQL)', catcher: duckdbSuite,
+    name: 'reset keeps an append\'s rows (SQL)', catcher: duckdbTest('rule 8: after reset'),
     edits: [{ file: 'connectors/_shared/sql/run.ts', find: 'to === undefined || (before?.rebuild ?? false)', replace: 'before?.rebuild ?? false' }],
   },
   {
@@ -96,7 +97,7 @@ export const commitBugs: readonly PlantedBug[] = [
   { name: 'begin without compare-and-set (memory)', catcher: memorySuite, edits: [{ file: MEMORY_SERVER, find: 'if (pipe.streams[stream]?.lastLoad !== after[stream]) throw', replace: 'if (after[stream] === \'never\') throw' }] },
   { name: 'begin without compare-and-set (files)', catcher: fileSuite, edits: [{ file: INTENTS, find: '      if (load.streams.some((stream) => fold.streams.get(stream)?.lastLoad !== after[stream])) return fenced(\'begin\');\n', replace: '' }] },
   {
-    name: 'begin without compare-and-set (SQL)', catcher: duckdbSuite,
+    name: 'begin without compare-and-set (SQL)', catcher: duckdbTest('rule 4: begin compares'),
     edits: [{ file: 'connectors/_shared/sql/run.ts', find: "if (text(row?.['last_load']) !== after[stream]) {", replace: "if (text(row?.['last_load']) !== after[stream] && stream === '') {" }],
   },
   {

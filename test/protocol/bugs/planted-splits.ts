@@ -1,5 +1,5 @@
 import type { PlantedBug } from './harness.ts';
-import { duckdbSuite, fileSuite, memorySuite } from './planted-commit.ts';
+import { duckdbTest, fileSuite, memorySuite } from './planted-commit.ts';
 
 const RUN_SPLIT = 'src/pipeline/run-split.ts';
 
@@ -51,7 +51,7 @@ export const splitBugs: readonly PlantedBug[] = [
     edits: [{ file: 'connectors/_shared/commit-log/intents.ts', find: '      if (missing !== undefined) {\n', replace: "      if (missing === '') {\n" }],
   },
   {
-    name: 'publish before the last part (SQL)', catcher: duckdbSuite,
+    name: 'publish before the last part (SQL)', catcher: duckdbTest('rule 13: publish is not legal'),
     edits: [{ file: 'connectors/_shared/sql/publish.ts', find: '  if (missing !== undefined) throw', replace: "  if (missing === '') throw" }],
   },
   {
@@ -59,7 +59,7 @@ export const splitBugs: readonly PlantedBug[] = [
     edits: [{ file: 'src/sdk/testing/memory-server.ts', find: '    if (open.load.rebuild || (open.load.staged', replace: '    if (open.load.id || (open.load.staged' }],
   },
   {
-    name: 'a dropped target with its state kept (SQL)', catcher: duckdbSuite,
+    name: 'a dropped target with its state kept (SQL)', catcher: duckdbTest('rule 22: a target that was dropped'),
     edits: [{ file: 'connectors/_shared/sql/incarnation.ts', find: '  if (tables.length === 0) return;\n', replace: '  if (tables.length >= 0) return;\n' }],
   },
   {
