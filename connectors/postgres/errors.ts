@@ -17,7 +17,7 @@ export const errors: ErrorTexts = {
   'ETL-PG-032': { title: 'The cursor went backwards', text: 'The server\'s clock or largest cursor lies below the stored position: a restored database, or a clock that was set back. Nothing was read. Compare both values; a full refresh begins anew.' },
   'ETL-PG-033': { title: 'The cursor is another column or type than before', text: 'The stored position was made with another cursor. A full refresh begins anew.' },
   'ETL-PG-034': { title: 'Lookback with append', text: 'A lookback reads rows again; append would write them twice. Use merge, or no lookback.' },
-  'ETL-PG-035': { title: 'Transactions stayed open', text: 'An integer cursor is complete only when the transactions that were open at its greatest value have ended; one did not within `cursor.max_wait`.' },
+  'ETL-PG-035': { title: 'Transactions stayed open', text: 'A cursor of integers, or of a time without a zone, is complete only when the transactions that were open at its greatest value have ended, and any cursor only when the prepared ones have; one did not within `cursor.max_wait`.' },
   'ETL-PG-036': { title: 'The server does not do this', text: 'The Postgres source offers the sync modes full and incremental.' },
   'ETL-PG-037': { title: 'The stored position can not be read', text: 'A newer version of this program wrote the position, or a hand. Use that version, put an export back with `etl state import`, or begin anew with a full refresh.' },
   'ETL-PG-038': { title: 'A value of the cursor is none of its type', text: '`cursor.start` or an end of `--range` can not be read as the cursor\'s type, or the range is empty. Nothing was read.' },
