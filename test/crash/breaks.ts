@@ -17,6 +17,7 @@ export interface Scene {
 export interface Broken { readonly kind: string; readonly failpoint?: string; readonly outcome?: string }
 type Break = (scene: Scene) => Promise<Broken | undefined>;
 
+const UNREACHABLE = 3;
 const LOCKED = 5;
 const STOPPED = 6;
 const SECOND_SIGNAL = 143;
@@ -98,8 +99,9 @@ const zombie: Break = async (scene) => {
     child.kill('SIGCONT');
     const [ended] = await runs.watch(child);
     if (!ended) return undefined;
-    // ended by its successor before it had the claim, it says only that its connection broke
-    const fenced = claimed || route !== 'postgres-postgres' ? [0, LOCKED] : [0, LOCKED, 3];
+    // ended by its successor before it had the claim, or with a COMMIT that gets no answer, it says only that its connection broke
+    const unclear = route === 'postgres-postgres' && (!claimed || at.failpoint === 'postgres.commit.send');
+    const fenced = unclear ? [0, LOCKED, UNREACHABLE] : [0, LOCKED];
     await runs.allow(ended, successor.code === LOCKED ? [0] : fenced, `a zombie of ${at.failpoint}`);
     if (claimed && successor.code === 0 && before !== await runs.target.content()) throw new RoundFailed(`a zombie of ${at.failpoint} changed the target after its successor had ended`);
     await runs.judge(promised, [successor, ended], `zombie of ${at.failpoint}`);
@@ -133,7 +135,7 @@ const breakCommit: Break = async ({ runs, random, proxy }) => {
   const { broken } = proxy;
   await proxy.disarm();
   if (!ended) return undefined;
-  await runs.allow(ended, broken > 0 ? [0, 3] : [0], `a run with a ${fault} COMMIT`);
+  await runs.allow(ended, broken > 0 ? [0, UNREACHABLE] : [0], `a run with a ${fault} COMMIT`);
   await runs.judge(promised, [ended], `a ${fault} COMMIT`);
   return broken > 0 ? { kind: `commit-${fault}`, outcome: `ended with ${ended.code}` } : undefined;
 };
