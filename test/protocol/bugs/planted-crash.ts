@@ -35,9 +35,9 @@ export const crashBugs: readonly PlantedBug[] = [
     name: 'crash: a publish that appends twice (Postgres)', catcher: { crash: 'postgres-postgres', seed: 10 },
     edits: [{ file: PUBLISH, find: '    await control.query(`insert into ${qualified(dialect, name)} (${list})', replace: '    for (let twice = 0; twice < 2; twice++) await control.query(`insert into ${qualified(dialect, name)} (${list})' }],
   },
-  { name: 'crash: no fence is checked (Postgres)', catcher: { crash: 'postgres-postgres', seed: 10 }, edits: noFences },
+  { name: 'crash: no fence is checked (Postgres)', catcher: { crash: 'postgres-postgres', seed: 443 }, edits: noFences },
   {
-    name: 'crash: a claim that fences nobody (Postgres)', catcher: { crash: 'postgres-postgres', seed: 10 },
+    name: 'crash: a claim that fences nobody (Postgres)', catcher: { crash: 'postgres-postgres', seed: 443 },
     edits: [...noFences.slice(1), { file: 'connectors/_shared/sql/destination.ts', find: 'set run_epoch = run_epoch + 1, run_id', replace: 'set run_epoch = run_epoch + 0, run_id' }],
   },
   {
@@ -47,18 +47,18 @@ export const crashBugs: readonly PlantedBug[] = [
       { file: INTENTS, find: "      if (load.streams.some((stream) => fold.streams.get(stream)?.lastLoad !== after[stream])) return fenced('begin');\n", replace: '' },
     ],
   },
-  { name: 'crash: a record decided once, not before each number (files)', catcher: { crash: 'postgres-parquet', seed: 3 }, edits: [
+  { name: 'crash: a record decided once, not before each number (files)', catcher: { crash: 'postgres-parquet', seed: 73 }, edits: [
     { file: LOG, find: "    for (;;) {\n      const mine = await this.follow(intent.nonce);\n      const verdict = mine ? 'done' : intent.decide(this.fold);", replace: "    let decided: ReturnType<Intent['decide']> | undefined;\n    for (;;) {\n      decided ??= intent.decide(this.fold);\n      const mine = await this.follow(intent.nonce);\n      const verdict = mine ? 'done' : decided;" },
   ] },
   {
-    name: 'crash: a lost answer to a commit, and what memory says is taken for committed (Postgres)', catcher: { crash: 'postgres-postgres', seed: 8 },
+    name: 'crash: a lost answer to a commit, and what memory says is taken for committed (Postgres)', catcher: { crash: 'postgres-postgres', seed: 520 },
     edits: [
       { file: SESSION, find: 'export interface Opening {\n', replace: 'const remembered = new Map<string, string | undefined>();\n\nexport interface Opening {\n' },
       { file: SESSION, find: "    const position = text(row['position']);\n", replace: "    const place = [token.pipe, load.id, split.id].join();\n    if (!remembered.has(place)) remembered.set(place, text(row['position']));\n    const position = remembered.get(place);\n" },
     ],
   },
   {
-    name: 'crash: rows dropped at SIGTERM, and the split called complete (source)', catcher: { crash: 'postgres-parquet', seed: 10 },
+    name: 'crash: rows dropped at SIGTERM, and the split called complete (source)', catcher: { crash: 'postgres-parquet', seed: 600 },
     edits: [
       { file: 'connectors/postgres/source/rows.ts', find: '        rows?.arena.release();\n        return false;\n', replace: '        rows?.arena.release();\n        return true;\n' },
       { file: 'connectors/postgres/source/rows.ts', find: '    if (stop.aborted) return false;\n', replace: '    if (stop.aborted) return true;\n' },
