@@ -14,9 +14,9 @@ interface Loan {
 }
 
 /**
- * Rows of a batch as a function of their numbers, which a statement calls: DuckDB's own threads insert, compress and write them while
- * JavaScript's thread reads on. The function runs on JavaScript's thread, for up to 2,048 rows at a time, and only copies columns into
- * DuckDB's vectors; so the rows lie nowhere between.
+ * Rows of a batch as what a function gives that a statement calls: DuckDB's own threads insert, compress and write them while JavaScript's
+ * thread reads on. The function runs on JavaScript's thread, once a batch, and only copies columns into DuckDB's vectors, as one list of
+ * rows; so the rows lie nowhere between.
  */
 export class RowFunctions {
   private readonly api: Api;
@@ -35,20 +35,20 @@ export class RowFunctions {
 
   /** A query that gives the rows of a loan, column by column as asked for. Its parameters are those of `lend`. */
   query(columns: readonly RowColumn[]): string {
-    const type = this.api.STRUCT(Object.fromEntries(columns.map((column, index) => [`c${index}`, this.driverType(column)])));
+    const type = this.api.LIST(this.api.STRUCT(Object.fromEntries(columns.map((column, index) => [`c${index}`, this.driverType(column)]))));
     const key = type.toString();
     const name = this.names.get(key) ?? this.register(`_etl_rows_${this.names.size + 1}`, type);
     this.names.set(key, name);
-    return `select ${columns.map((_, index) => `r.c${index}`).join(', ')} from (select ${name}($1::bigint, i) as r from range(0, $2::bigint) as rows(i))`;
+    return `select ${columns.map((_, index) => `r.c${index}`).join(', ')} from (select unnest(${name}($1::bigint)) as r)`;
   }
 
   /** The parameters of a query that reads this batch, for as long as the work runs. A row that can't be read throws its own error. */
-  async lend(batch: Batch, columns: readonly RowColumn[], work: (parameters: readonly [loan: bigint, rows: bigint]) => Promise<unknown>): Promise<void> {
+  async lend(batch: Batch, columns: readonly RowColumn[], work: (parameters: readonly [loan: bigint]) => Promise<unknown>): Promise<void> {
     const id = ++this.lastLoan;
     const loan: Loan = { batch, columns, failure: undefined };
     this.loans.set(id, loan);
     try {
-      await work([id, BigInt(batch.length)]);
+      await work([id]);
     } catch (error) {
       throw loan.failure ?? error;
     } finally {
@@ -64,7 +64,7 @@ export class RowFunctions {
   private register(name: string, type: DuckDBType): string {
     const made = new this.api.DuckDBScalarFunction();
     made.setName(name);
-    for (const parameter of [this.api.BIGINT, this.api.BIGINT]) made.addParameter(parameter);
+    made.addParameter(this.api.BIGINT);
     made.setReturnType(type);
     made.setVolatile(); // one call for all columns
     bindings.scalar_function_set_function(made.scalar_function, (_info, input, output) => this.fill(input, output));
@@ -73,11 +73,17 @@ export class RowFunctions {
   }
 
   private fill(input: DataChunk, output: NativeVector): void {
-    const loan = this.loans.get(firstOf(input, 0));
+    const loan = this.loans.get(loanOf(input));
     if (!loan) throw new RangeError('the rows of this statement are no longer there');
-    const at = { batch: loan.batch, mask: undefined, from: Number(firstOf(input, 1)), count: bindings.data_chunk_get_size(input) };
+    const count = loan.batch.length;
+    const at = { batch: loan.batch, mask: undefined, from: 0, count };
+    const entry = new BigUint64Array([0n, BigInt(count)]);
+    bindings.copy_data_to_vector(output, 0, entry.buffer, 0, 16);
+    bindings.list_vector_reserve(output, count);
+    bindings.list_vector_set_size(output, count);
+    const rows = bindings.list_vector_get_child(output);
     try {
-      for (const [index, column] of loan.columns.entries()) this.encoder.column(bindings.struct_vector_get_child(output, index), column, at);
+      for (const [index, column] of loan.columns.entries()) this.encoder.column(bindings.struct_vector_get_child(rows, index), column, at);
     } catch (error) {
       loan.failure = error;
       throw error;
@@ -89,9 +95,8 @@ export class RowFunctions {
   }
 }
 
-/** The first value of a column of whole numbers; the rows of a call follow each other. */
-function firstOf(chunk: DataChunk, column: number): bigint {
-  const data = bindings.vector_get_data(bindings.data_chunk_get_vector(chunk, column), 8);
+function loanOf(chunk: DataChunk): bigint {
+  const data = bindings.vector_get_data(bindings.data_chunk_get_vector(chunk, 0), 8);
   return new DataView(data.buffer, data.byteOffset, 8).getBigInt64(0, true);
 }
 
