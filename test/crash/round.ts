@@ -62,6 +62,7 @@ export class Round {
       await this.runs.finish();
       await this.runs.goOn('with the source at rest');
     } finally {
+      await this.runs.end();
       await this.source.stopWriters().catch(() => undefined);
       await this.target.close();
       await this.source.close();

@@ -35,6 +35,7 @@ export class Runs {
   private readonly found: Finding[];
   /** Each may have brought a load since the target was judged last. */
   private startedSinceJudged = 0;
+  private readonly children = new Set<Child>();
   /** Of the first run that was broken since one ended well: a full load that it began may be finished by a later one, whose own it then counts as (rule 5). */
   private broken: Promised | undefined;
 
@@ -46,7 +47,16 @@ export class Runs {
 
   start(how: Pick<StartOptions, 'polite' | 'at'> = {}): Child {
     this.startedSinceJudged++;
-    return new Child({ folder: this.options.folder, env: this.options.env, ...how });
+    const child = new Child({ folder: this.options.folder, env: this.options.env, ...how });
+    this.children.add(child);
+    void child.ended.then(() => this.children.delete(child));
+    return child;
+  }
+
+  /** A round that fails leaves no process behind. */
+  async end(): Promise<void> {
+    for (const child of this.children) child.kill('SIGKILL');
+    await Promise.all([...this.children].map((child) => child.ended));
   }
 
   async promised(): Promise<Promised> {
