@@ -87,7 +87,7 @@ export const commitBugs: readonly PlantedBug[] = [
   { name: 'reset keeps an append\'s rows (memory)', catcher: memorySuite, edits: [{ file: MEMORY_SERVER, find: '        else state.rebuild = true;\n', replace: '' }] },
   { name: 'reset keeps an append\'s rows (files)', catcher: fileSuite, edits: [{ file: FOLD, find: '    delete stream.position;\n    stream.rebuild = true;\n', replace: '    delete stream.position;\n' }] },
   {
-    name: 'reset keeps an append\'s rows (SQL)', catcher: duckdbTest('rule 7: reset ends'),
+    name: 'reset keeps an append\'s rows (SQL)', catcher: duckdbTest('rule 8: after reset'),
     edits: [{ file: 'connectors/_shared/sql/run.ts', find: 'to === undefined || (before?.rebuild ?? false)', replace: 'before?.rebuild ?? false' }],
   },
   {

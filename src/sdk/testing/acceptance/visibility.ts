@@ -137,6 +137,7 @@ export const visibility: readonly RuleTest[] = [
       await bench.deliver(run, {}, [row(1, 'old'), row(2, 'old')]);
       await run.reset([bench.stream()]);
       bench.expect(await bench.position()).toBeUndefined();
+      bench.expect(run.state.streams[bench.stream()]?.rebuild, 'the next load is to replace the rows').toBe(true);
       const load = await bench.begin(run, { staged: true, rebuild: true });
       await bench.fill(run, load, [row(2, 'new')]);
       await run.publish(load, load.streams);
