@@ -25,14 +25,18 @@ export class StreamResolver {
     const entries = Object.entries(this.input.raw.streams);
     if (entries.length === 0) this.#diagnostics.report(['streams'], { code: 'ETL-JOB-042', message: '`streams` names no stream', hint: 'write at least one, such as `public.orders:` or `"public.*":`', at: 'key' });
     if (entries.length > 0 && entries.every(([, stream]) => stream === 'skip')) this.#diagnostics.report(['streams'], { code: 'ETL-JOB-042', message: 'every stream is skipped: the job does nothing', hint: 'leave one of them in', at: 'key' });
-    return entries.map(([pattern, stream], index) => {
-      this.#refuseShadowed(pattern, entries.slice(0, index).map(([earlier]) => earlier));
+    const patterns: string[] = [];
+    return entries.map(([pattern, stream]) => {
+      if (pattern.includes('*')) {
+        this.#refuseShadowed(pattern, patterns);
+        patterns.push(pattern);
+      }
       return this.#one(pattern, stream === 'skip' ? undefined : (stream ?? {}));
     });
   }
 
   #refuseShadowed(pattern: string, earlier: readonly string[]): void {
-    const cover = pattern.includes('*') ? earlier.find((other) => other.includes('*') && covers(other, pattern)) : undefined;
+    const cover = earlier.find((other) => covers(other, pattern));
     if (cover !== undefined) this.#diagnostics.report(['streams', pattern], { code: 'ETL-JOB-040', severity: 'warning', message: `nothing reaches \`${pattern}\`: \`${cover}\` above takes its streams`, hint: 'put the narrower pattern first', at: 'key' });
   }
 
