@@ -3,13 +3,14 @@
  * What was left out is said loudly at the end; with CI=true it is a failure.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'etl-test-'));
+chmodSync(scratch, 0o755); // as root, Postgres runs as another user
 let passed = 0;
 let failed = 0;
 const leftOut: string[] = [];

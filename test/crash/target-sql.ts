@@ -16,7 +16,7 @@ interface Words {
   readonly order: string;
 }
 
-const STATE = ['leases', 'loads', 'owners', 'pipes', 'quarantine', 'splits', 'stages', 'streams'];
+const STATE = ['format', 'leases', 'loads', 'owners', 'pipes', 'quarantine', 'splits', 'stages', 'streams'];
 const ALL_TABLES = `select table_schema as schema, table_name as name from information_schema.tables where table_schema not in ('pg_catalog', 'information_schema')`;
 
 async function tablesOf(query: Query): Promise<ReadonlySet<string>> {
