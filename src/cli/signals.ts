@@ -5,7 +5,8 @@ export interface Stopping {
   readonly stop: AbortSignal;
   /** Grace is over. */
   readonly abort: AbortSignal;
-  dispose(): void;
+  /** The run is over: a first signal changes nothing any more, a second one still leaves at once. */
+  end(): void;
 }
 
 export interface StoppingOptions {
@@ -21,8 +22,10 @@ export function listenForSignals(options: StoppingOptions): Stopping {
   const stop = new AbortController();
   const abort = new AbortController();
   const timers: NodeJS.Timeout[] = [];
+  let over = false;
   const begin = (why: string): void => {
     if (stop.signal.aborted) return;
+    if (over) return stop.abort(new Error(why)); // the run's own exit code tells how it ended
     options.say(`${why}: stopping at the next checkpoint, at most ${Math.round(options.graceMs / 1000)} s; again to leave at once`);
     stop.abort(new Error(why));
     timers.push(setTimeout(() => abort.abort(new Error('the grace period is over')), options.graceMs));
@@ -43,8 +46,8 @@ export function listenForSignals(options: StoppingOptions): Stopping {
   return {
     stop: stop.signal,
     abort: abort.signal,
-    dispose() {
-      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    end() {
+      over = true;
       for (const timer of timers) clearTimeout(timer);
     },
   };

@@ -64,7 +64,7 @@ export default class Run extends EtlCommand {
       progress.end();
       return this.#failed(job, error, startedAt);
     } finally {
-      stopping.dispose();
+      stopping.end();
     }
   }
 
