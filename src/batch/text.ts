@@ -121,7 +121,7 @@ function scalarTexts(vector: Vector, offsets: Int32Array, arena: Arena): Uint8Ar
   if (bound === undefined) return nestedTexts(vector, offsets, arena);
   const pointer = arena.allocate(bound * vector.length);
   const buffer = Buffer.from(linearMemory.buffer, pointer, bound * vector.length);
-  const small = smallIntegers(vector);
+  const small = smallIntegers(vector); // written digit by digit, without a string
   let at = 0;
   for (let i = 0; i < vector.length; i++) {
     if (vector.validity === undefined || vector.validity[i] === PRESENT) {
@@ -133,8 +133,8 @@ function scalarTexts(vector: Vector, offsets: Int32Array, arena: Arena): Uint8Ar
   return viewBytes(pointer, at);
 }
 
-/** Integers up to 32 bits are written digit by digit, without a string. */
-function smallIntegers(vector: Vector): Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | undefined {
+/** The integers of a vector as a typed array; undefined of wider ones and of other kinds. */
+export function smallIntegers(vector: Vector): Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | undefined {
   const { buffer, byteOffset } = vector.data;
   switch (vector.type.kind) {
     case 'int8': return new Int8Array(buffer, byteOffset, vector.length);
@@ -172,4 +172,14 @@ function nestedTexts(vector: Vector, offsets: Int32Array, arena: Arena): Uint8Ar
     offsets[i + 1] = at;
   });
   return data;
+}
+
+/** Whether the text is one JSON value. */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

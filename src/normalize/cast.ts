@@ -1,5 +1,5 @@
 import {
-  Arena, canonicalNumber, canonicalText, fixedVector, isInteger, PRESENT, toTextVector, valueAt, valueOfText, vectorOf, widthOf, writeScalar,
+  Arena, canonicalNumber, canonicalText, fixedVector, isInteger, isJson, PRESENT, smallIntegers, toTextVector, valueAt, valueOfText, vectorOf, widthOf, writeScalar,
   type LogicalType, type Value, type Vector,
 } from '../batch/index.ts';
 import { isWidening, sameType } from './widening.ts';
@@ -38,15 +38,9 @@ type Numbers = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | 
 function numbersOf(vector: Vector): Numbers | undefined {
   const { buffer, byteOffset } = vector.data;
   switch (vector.type.kind) {
-    case 'int8': return new Int8Array(buffer, byteOffset, vector.length);
-    case 'uint8': return new Uint8Array(buffer, byteOffset, vector.length);
-    case 'int16': return new Int16Array(buffer, byteOffset, vector.length);
-    case 'uint16': return new Uint16Array(buffer, byteOffset, vector.length);
-    case 'int32': return new Int32Array(buffer, byteOffset, vector.length);
-    case 'uint32': return new Uint32Array(buffer, byteOffset, vector.length);
     case 'float32': return new Float32Array(buffer, byteOffset, vector.length);
     case 'float64': return new Float64Array(buffer, byteOffset, vector.length);
-    default: return undefined;
+    default: return smallIntegers(vector);
   }
 }
 
@@ -97,15 +91,6 @@ function castText(from: LogicalType, to: LogicalType, text: string): Value | und
   // A number may print with an exponent; an integer of its value is meant.
   if (isInteger(to.kind)) return valueOfText(to, canonicalNumber(text) ?? text);
   return valueOfText(to, text);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 export function presentRows(vector: Vector): number[] {

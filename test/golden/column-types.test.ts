@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startPostgres, type PostgresServer } from '../services/postgres.ts';
+import { execute, startPostgres, type PostgresServer } from '../services/postgres.ts';
 import { readPostgres } from './readers.ts';
 import { move, type Mode } from './route.ts';
 
@@ -23,16 +22,6 @@ const COLUMNS: readonly (readonly [type: string, arrives: string, without?: stri
 const TYPES = `create type mood as enum ('sad', 'happy'); create type pair as (x int, y text); create type "a (5)" as enum ('x (1)');`;
 const DOMAINS = 'create domain positive as numeric(12, 3) check (value > 0); create domain short_text as varchar(5); create domain shorter as short_text check (length(value) < 4); create domain whole as int;';
 const VALUES: Readonly<Record<string, string>> = { mood: "'happy'", pair: "'(1,a)'", 'mood[]': "'{sad,happy}'", whole: '7', positive: '1.250', 'numeric(10,2)[]': "'{1.50,NULL}'", 'numeric(5,-2)': '1200', 'numeric(12,2)': "'NaN'", 'timestamp(3)': "'2026-01-01 00:00:00.123'", 'positive[]': "'{1.5,NULL}'", 'varchar(7)[]': "'{abc,\"d e\"}'", '"a (5)"': "'x (1)'", '"char"': "'a'" };
-
-async function execute(url: string, text: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(text);
-  } finally {
-    await client.end();
-  }
-}
 
 beforeAll(async () => {
   server = await startPostgres();

@@ -4,10 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { visibleFiles } from '../helpers/read-table.ts';
-import { startPostgres, type PostgresServer } from '../services/postgres.ts';
+import { execute, startPostgres, type PostgresServer } from '../services/postgres.ts';
 import { readPostgres, readTarget, withDuckdb, type Values } from './readers.ts';
 import { move, ROUTES, type Mode, type Rejected, type Route } from './route.ts';
 import { columnsTable, valuesTable, type Outcomes } from './tables.ts';
@@ -22,16 +21,6 @@ let source = '';
 let values: Values;
 let types: Readonly<Record<string, string>>;
 let count = 0;
-
-async function execute(url: string, text: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(text);
-  } finally {
-    await client.end();
-  }
-}
 
 beforeAll(async () => {
   server = await startPostgres();

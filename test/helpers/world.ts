@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import pg from 'pg';
-import type { PostgresServer } from '../services/postgres.ts';
+import { execute, type PostgresServer } from '../services/postgres.ts';
 
 /** The password of the server. It stands in no output. */
 export const PASSWORD = 'h1dden-p4ss';
@@ -40,14 +40,8 @@ export class World {
   }
 
   /** A text of several statements, in the source's or the target's database. */
-  async sql(text: string, url = this.source): Promise<void> {
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    try {
-      await client.query(text);
-    } finally {
-      await client.end();
-    }
+  sql(text: string, url = this.source): Promise<void> {
+    return execute(url, text);
   }
 
   path(name: string): string {

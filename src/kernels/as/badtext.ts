@@ -23,7 +23,6 @@ function hasEscape(from: usize, to: usize): bool {
 }
 
 /** Length of the well-formed character at p, or 0. */
-// @ts-ignore: decorator
 @inline function characterLength(p: usize, to: usize): i32 {
   const a = load<u8>(p);
   if (a < 0x80) return a == 0 ? 0 : 1;

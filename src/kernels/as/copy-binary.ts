@@ -27,7 +27,6 @@ const S_NEED_CHILD: usize = 24; // 0: the column's data, 1: its elements' data, 
 const S_CONSUMED: usize = 28;
 
 /** Bytes as they are, after value r - 1: the commonest of all values, so it is kept short. What they took or GROW. */
-// @ts-ignore: decorator
 @inline function bytes(d: usize, at: i32, f: usize, length: i32): i32 {
   if (<usize>length > <usize>load<u32>(d, D_CAP) - at) { outcome.needBytes = <usize>at + length; outcome.needChild = 0; return GROW; }
   copyBytes(<usize>load<u32>(d, D_DATA) + at, f, length);

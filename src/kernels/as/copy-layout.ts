@@ -50,15 +50,11 @@ export namespace outcome {
 /** The value is to be rejected; the first reason counts. */
 export function refuse(reason: i32): void { if (outcome.reason == 0) outcome.reason = reason; }
 
-// @ts-ignore: decorator
 @inline export function be16(p: usize): i32 { return <i32>bswap<u16>(load<u16>(p)); }
-// @ts-ignore: decorator
 @inline export function be32(p: usize): i32 { return <i32>bswap<u32>(load<u32>(p)); }
-// @ts-ignore: decorator
 @inline export function be64(p: usize): i64 { return <i64>bswap<u64>(load<u64>(p)); }
 
 /** Short texts go in steps of 16 bytes: slabs are padded, and so is the window. */
-// @ts-ignore: decorator
 @inline export function copyBytes(to: usize, from: usize, length: usize): void {
   if (length > 256) { memory.copy(to, from, length); return; }
   const end = to + length;

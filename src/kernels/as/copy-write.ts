@@ -3,15 +3,10 @@
 
 const NULL_FIELD: u32 = 0xffffffff; // length -1
 
-// @ts-ignore: decorator
 @inline function there(validity: usize, i: usize): bool { return validity == 0 || load<u8>(validity + i) == 1; }
-// @ts-ignore: decorator
 @inline function put16(p: usize, v: u32): void { store<u16>(p, bswap<u16>(<u16>v)); }
-// @ts-ignore: decorator
 @inline function put32(p: usize, v: u32): void { store<u32>(p, bswap<u32>(v)); }
-// @ts-ignore: decorator
 @inline function put64(p: usize, v: u64): void { store<u64>(p, bswap<u64>(v)); }
-// @ts-ignore: decorator
 @inline function add(p: usize, n: usize): void { store<u32>(p, load<u32>(p) + <u32>n); }
 
 /** Fields of one width. */
@@ -219,7 +214,6 @@ let start: usize = 0;
 let end: usize = 0;
 
 /** The digit that stands `place` places left of the point (negative: right of it). */
-// @ts-ignore: decorator
 @inline function digitAt(place: i32): i32 {
   const p = place > 0 ? point - <usize>place : point - <usize>place + 1;
   return place > 0 ? (p >= start && point >= <usize>place + start ? <i32>load<u8>(p) - 48 : 0) : (p < end ? <i32>load<u8>(p) - 48 : 0);

@@ -2,7 +2,6 @@
 // the key, which is `"name":`; u32 form; u32 width of an integer; u32 whether it is signed.
 const BARE = 0, TEXT = 1, FLOAT = 2, JSON = 3, INTEGER = 4, BOOL = 5;
 
-// @ts-ignore: decorator
 @inline function hexDigit(v: u32): u8 { return <u8>(v < 10 ? 48 + v : 87 + v); }
 
 function escaped(p: usize, end: usize, out: usize): usize {

@@ -6,7 +6,6 @@ const POWERS: StaticArray<u64> = [
   1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000, 10000000000000,
   100000000000000, 1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000, 10000000000000000000,
 ];
-// @ts-ignore: decorator
 @inline function power(n: i32): u64 { return unchecked(POWERS[n]); }
 
 export namespace decimal {
@@ -28,7 +27,6 @@ function multiplyAdd(by: u64, plus: u64): bool {
 }
 
 /** A digit of base 10000 without its last `cut` decimal places; -1 where they are not zero. By constants: a division is dear. */
-// @ts-ignore: decorator
 @inline function cutDigit(digit: u32, cut: i32): i32 {
   const by: u32 = cut == 1 ? 10 : cut == 2 ? 100 : 1000;
   const rest = cut == 1 ? digit / 10 : cut == 2 ? digit / 100 : digit / 1000;
@@ -97,7 +95,6 @@ function readLong(f: usize, digits: i32, exponent: i32): bool {
   return false;
 }
 
-// @ts-ignore: decorator
 @inline function put4(to: usize, digit: i32): void {
   store<u8>(to, 48 + digit / 1000);
   store<u8>(to + 1, 48 + (digit / 100) % 10);

@@ -11,11 +11,9 @@ export function pqFinite(width: i32, data: usize, valid: usize, n: i32, out: usi
   }
   return count;
 }
-// @ts-ignore: decorator
 @inline function isInfinite<T>(v: T): bool {
   return sizeof<T>() == 4 ? <i32>v == i32.MIN_VALUE || <i32>v == i32.MAX_VALUE : <i64>v == i64.MIN_VALUE || <i64>v == i64.MAX_VALUE;
 }
-// @ts-ignore: decorator
 @inline function beyond(find: i32, data: usize, i: i32, low: i64, high: i64): bool {
   if (find == 1) return isInfinite<i32>(load<i32>(data + (<usize>i << 2)));
   if (find < 5) {

@@ -2,7 +2,6 @@ import { present } from "./present";
 
 // A dictionary lies at `d`: u32 entries, u32 bytes, u32 most entries, u32 most bytes, u32 mask, then addresses of: slots (u32, entry + 1),
 // starts (u32 per entry, texts only), values (PLAIN).
-// @ts-ignore: decorator
 @inline function mix(h: u64): u64 { h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93; return h ^ (h >> 32); }
 
 export function pqDictClear(d: usize): void {
@@ -30,14 +29,12 @@ function dictFixed<T>(p: usize, n: i32, d: usize, out: usize): i32 {
 export function pqDict(width: i32, p: usize, n: i32, d: usize, out: usize): i32 {
   return width == 4 ? dictFixed<u32>(p, n, d, out) : dictFixed<u64>(p, n, d, out);
 }
-// @ts-ignore: decorator
 @inline function same(a: usize, b: usize, len: i32): bool {
   let i = 0;
   for (; i + 8 <= len; i += 8) if (load<u64>(a + i) != load<u64>(b + i)) return false;
   if (i == len) return true;
   return ((load<u64>(a + i) ^ load<u64>(b + i)) << (<u64>(8 - (len - i)) << 3)) == 0;
 }
-// @ts-ignore: decorator
 @inline function hash(p: usize, len: i32): u64 {
   let h: u64 = 0x9E3779B97F4A7C15 ^ <u64>len, k = 0;
   for (; k + 8 <= len; k += 8) h = (h ^ load<u64>(p + k)) * 0xff51afd7ed558ccd, h ^= h >> 29;

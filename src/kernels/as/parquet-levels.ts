@@ -24,13 +24,11 @@ export function pqCountPresent(valid: usize, from: i32, to: i32): i32 {
   return count;
 }
 
-// @ts-ignore: decorator
 @inline export function varint(v: u32, out: usize): usize {
   while (v > 127) { store<u8>(out++, <u8>((v & 127) | 128)); v >>= 7; }
   store<u8>(out++, <u8>v);
   return out;
 }
-// @ts-ignore: decorator
 @inline function level<T>(src: usize, i: i32): u32 { return <u32>load<T>(src + <usize>i * sizeof<T>()); }
 /** How many values from i on equal value i, at most n. */
 function runOf<T>(src: usize, i: i32, n: i32): i32 {

@@ -3,7 +3,6 @@ import { varint } from "./parquet-levels";
 
 const I32: u8 = 0x15; // the next id, an i32
 
-// @ts-ignore: decorator
 @inline function field(value: u32, out: usize): usize { store<u8>(out, I32); return varint(value << 1, out + 1); }
 
 /**

@@ -57,7 +57,6 @@ export function pqWiden(order: i32, other: usize, s: usize): void {
 // Statistics of byte strings lie at `s`: u32 any, u32 least length, u32 greatest length, u32 least is cut, u32 greatest is cut,
 // the first KEPT bytes of the least at 32, of the greatest at 128. A cut greatest value has to be raised before it is a bound.
 const KEPT: i32 = 64;
-// @ts-ignore: decorator
 @inline function head(p: usize, len: i32): u64 {
   const v = bswap<u64>(load<u64>(p));
   return len >= 8 ? v : len == 0 ? 0 : v & (<u64>-1 << (<u64>(8 - len) << 3));

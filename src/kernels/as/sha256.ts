@@ -15,12 +15,10 @@ const STATE = memory.data(128, 16);
 const BLOCKS = memory.data(272, 16); // a tag shifts a block's words by one byte, so the last store may end behind it
 const ROWS = memory.data(64, 16);
 
-// @ts-ignore: decorator
 @inline function rotr4(x: v128, by: i32): v128 {
   return v128.or(i32x4.shr_u(x, by), i32x4.shl(x, 32 - by));
 }
 
-// @ts-ignore: decorator
 @inline function swapBytes(x: v128): v128 {
   return i8x16.swizzle(x, i8x16(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
 }
@@ -63,7 +61,6 @@ function compress4(live: v128): void {
   accumulate(64, e, live); accumulate(80, f, live); accumulate(96, g, live); accumulate(112, h, live);
 }
 
-// @ts-ignore: decorator
 @inline function accumulate(at: usize, x: v128, live: v128): void {
   v128.store(STATE + at, i32x4.add(v128.load(STATE + at), v128.and(x, live)));
 }
@@ -86,7 +83,6 @@ function fillBlock(to: usize, value: usize, length: i32, index: i32, tag: u8): v
   if (index == blocksOf(length) - 1) store<u64>(to + 56, bswap<u64>(<u64>(message + 64) << 3));
 }
 
-// @ts-ignore: decorator
 @inline function copySmall(to: usize, from: usize, length: i32): void {
   // Vectors lie in slabs with room behind them, so whole words may be read past the end, never written.
   let i = 0;
@@ -95,7 +91,6 @@ function fillBlock(to: usize, value: usize, length: i32, index: i32, tag: u8): v
   if (rest > 0) store<u64>(to + i, load<u64>(from + i) & ((<u64>1 << (rest << 3)) - 1));
 }
 
-// @ts-ignore: decorator
 @inline function blocksOf(length: i32): i32 {
   return (length + 1 + 8 >> 6) + 1;
 }
@@ -109,7 +104,6 @@ function outerSchedule(): void {
 }
 
 /** Eight bytes as sixteen hexadecimal digits. */
-// @ts-ignore: decorator
 @inline function hexOf(bytes: v128): v128 {
   const spread = i8x16.shuffle(bytes, bytes, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
   const high = v128.and(i16x8.shr_u(spread, 4), i16x8.splat(0x000f)), low = v128.and(spread, i16x8.splat(0x0f00));
@@ -131,7 +125,6 @@ function writeHex(to: usize, lanes: i32): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline function writeDigits(to: usize, words: v128): void {
   const bytes = swapBytes(words);
   v128.store(to, hexOf(bytes));
@@ -231,7 +224,6 @@ export function lowerAscii(data: usize, offsets: usize, count: i32, to: usize, t
   return <i32>(at - to);
 }
 
-// @ts-ignore: decorator
 @inline function isBlank(byte: u8): bool {
   return byte == 32 || byte - 9 < 5;
 }

@@ -2,7 +2,6 @@
 const BLOCK: i32 = 65536;
 const TABLE_BITS: u32 = 14;
 
-// @ts-ignore: decorator
 @inline function slotOf(v: u32): u32 { return (v * 0x1e35a7bd) >> (32 - TABLE_BITS); }
 
 function literal(from: usize, to: usize, out: usize): usize {

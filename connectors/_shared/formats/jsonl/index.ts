@@ -1,4 +1,4 @@
-import type { Batch, LogicalType, Vector } from '#batch';
+import { isJson, type Batch, type LogicalType, type Vector } from '#batch';
 import type { ColumnMapping } from '#sdk';
 import type { Format, FormatReject } from '../contract.ts';
 import { JsonlWriter } from './writer.ts';
@@ -57,13 +57,4 @@ function invalid({ length, data, offsets, validity }: Vector): number[] {
     if ((validity?.[i] ?? 1) === 1 && !isJson(text.toString('utf8', offsets?.[i] ?? 0, offsets?.[i + 1] ?? 0))) rows.push(i);
   }
   return rows;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
