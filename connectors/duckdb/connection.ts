@@ -204,6 +204,8 @@ const OWN_STAGE = /^\s*(create temporary table|(insert into|drop table|drop tabl
  */
 export class DuckdbSession implements SqlSession {
   readonly backend = undefined;
+  /** A connection of this very process breaks with the process only. */
+  readonly broken = false;
   readonly writer: RowWriter;
   private readonly parts: SessionParts;
   private readonly rows: DuckdbWriter;

@@ -21,6 +21,8 @@ export interface Endpoint {
 export interface Connection extends AsyncDisposable {
   readonly client: pg.Client;
   readonly processId: number;
+  /** The server has said goodbye, or the socket is gone. */
+  readonly broken: boolean;
   /** The bytes of the connection, for who reads a COPY itself. Only while no query of `client` runs. */
   readonly wire: CopySocket;
   /** Rows of one statement; its errors are typed. */
@@ -105,21 +107,28 @@ export async function connect(config: ConnectionConfig, directory: string, setti
     options: sessionOptions({ ...PINNED, statement_timeout: String(config.statement_timeout_ms), ...settings }),
     stream: () => plain?.socket ?? new Socket(),
   });
-  let broken: Error | undefined;
-  client.on('error', (error) => (broken ??= error));
+  let failure: Error | undefined;
+  let broken = false;
+  client.on('error', (error) => (failure ??= error));
   try {
     await client.connect();
   } catch (error) {
     throw classify(error) ?? error;
   }
   const wire = plain ?? CopySocket.over(streamOf(client));
+  void wire.closed.then(() => (broken = true));
+  const typed = (error: unknown): unknown => {
+    broken ||= failure !== undefined || isLast(error);
+    return classify(failure ?? error) ?? error;
+  };
   return {
     client, wire, processId: processIdOf(client),
+    get broken() { return broken; },
     async query<R extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<R[]> {
       try {
         return (await client.query<R>(sql, [...values])).rows;
       } catch (error) {
-        throw classify(broken ?? error) ?? error;
+        throw typed(error);
       }
     },
     async describe(sql) {
@@ -127,7 +136,7 @@ export async function connect(config: ConnectionConfig, directory: string, setti
         const result = await client.query({ text: sql, queryMode: 'extended' } as pg.QueryConfig);
         return result.fields.map((field) => ({ name: field.name, typeOid: field.dataTypeID, typmod: field.dataTypeModifier }));
       } catch (error) {
-        throw classify(broken ?? error) ?? error;
+        throw typed(error);
       }
     },
     destroy: () => wire.destroy(),
@@ -137,6 +146,11 @@ export async function connect(config: ConnectionConfig, directory: string, setti
       await Promise.race([client.end(), wire.closed]).catch(() => undefined);
     },
   };
+}
+
+/** After these a server closes the connection, which the socket shows a moment later. */
+function isLast(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && (error.severity === 'FATAL' || error.severity === 'PANIC');
 }
 
 function processIdOf(client: pg.Client): number {

@@ -36,7 +36,7 @@ class PostgresSession implements SqlSession {
   }
 
   async rollback(): Promise<void> {
-    if (this.dead) return;
+    if (this.broken) return;
     await this.writer.finish().catch(() => undefined);
     await this.connection.query('rollback').catch(() => undefined);
   }
@@ -64,6 +64,10 @@ class PostgresSession implements SqlSession {
       this.dead = true;
       throw unknown(warning, undefined);
     }
+  }
+
+  get broken(): boolean {
+    return this.dead || this.connection.broken;
   }
 
   private mustLive(): void {

@@ -173,6 +173,47 @@ describe('commits that go wrong', () => {
     expect((await stateOf('unknown')).loads[0]?.splits['0']).toMatchObject({ splitEpoch: 2, revision: 1, complete: true, rows: 1 });
   });
 
+  it('a control connection that broke is made anew, and a successor knows the new one', async () => {
+    const to = target('renewed');
+    await using destinationUnderTest = await create();
+    await using run = await destinationUnderTest.claim('renewed', owner('1'));
+    const it = await run.begin(load('1', [to]), { [to.stream]: undefined });
+    const backend = async () => (await server.query<{ backend: string }>(`select backend from _etl.leases where pipe = 'renewed'`))[0]?.backend ?? '';
+    const before = await backend();
+    await server.query('select pg_terminate_backend($1, 5000)', [Number(before.split('@')[0])]);
+    const [split] = it.splits;
+    if (!split) throw new RangeError('no split');
+    await run.open(it, split, never).catch((error: unknown) => { expect(error).toMatchObject({ kind: 'transient', code: 'ETL-PG-001' }); });
+    await using session = await run.open(it, split, never);
+    await session.accept({ type: 'schema', target: to, schema });
+    await session.accept({ type: 'batch', target: to, batch: batchOf(to.stream, schema, [row(1, 'a')]) });
+    await session.commit({ type: 'checkpoint', position: { p: 1 }, last: true }, await session.flush());
+    expect(await run.publish(it, it.streams)).toBe('published');
+    expect(await read('renewed')).toEqual([{ id: 1, v: 'a', big: null }]);
+    const after = await backend();
+    expect(after).not.toBe(before);
+    expect(await server.query('select 1 as alive from pg_stat_activity where pid = $1', [Number(after.split('@')[0])])).toEqual([{ alive: 1 }]);
+  });
+
+  it('rule 10: a run whose connections its successor has ended says that it is fenced, wherever it goes on', async () => {
+    const to = target('ended');
+    await using destinationUnderTest = await create();
+    await using run = await destinationUnderTest.claim('ended', owner('1'));
+    const it = await run.begin(load('1', [to]), { [to.stream]: undefined });
+    const [split] = it.splits;
+    if (!split) throw new RangeError('no split');
+    const [lease] = await server.query<{ backend: string }>(`select backend from _etl.leases where pipe = 'ended'`);
+    await using next = await create();
+    await using successor = await next.claim('ended', owner('2'));
+    await server.query('select pg_terminate_backend($1, 5000)', [Number(lease?.backend.split('@')[0])]);
+    const fenced = { kind: 'fenced', code: 'ETL-PG-110', scope: 'run' };
+    await expect(run.open(it, split, never)).rejects.toMatchObject(fenced);
+    await expect(run.renewLease()).rejects.toMatchObject(fenced);
+    await expect(run.publish(it, it.streams)).rejects.toMatchObject(fenced);
+    await expect(run.reset([to.stream])).rejects.toMatchObject(fenced);
+    expect(successor.token.runEpoch).toBe(2);
+  });
+
   it('rule 23: a commit waits for the disk whatever the database says, and a warning at COMMIT counts as unknown', async () => {
     await server.query("do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$");
     const to = target('warned');

@@ -15,11 +15,15 @@ export async function runLoad(pipe: PipeRun, load: Load, reading: Reading): Prom
   if (outcomes.includes('stopped')) return 'stopped';
   const unmet = unmetRowCount(pipe, load);
   if (unmet && load.staged) throw unmet; // what is not published leaves the old table as it is
-  await withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, load.streams, () => false), () =>
-    classified(pipe.destination.connector, () => pipe.run.publish(load, load.streams))); // rule 13: idempotent
+  await atDestination(pipe, load, () => pipe.run.publish(load, load.streams)); // rule 13: idempotent
   pipe.report.published(load);
   if (unmet) throw unmet;
   return 'published';
+}
+
+/** A call that may be repeated, whatever became of it before. */
+export function atDestination<T>(pipe: PipeRun, load: Load, call: () => Promise<T>): Promise<T> {
+  return withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, load.streams, () => false), () => classified(pipe.destination.connector, call));
 }
 
 /** `row_count` is about a table that is read whole: a full load, or the first pass of an incremental stream. */

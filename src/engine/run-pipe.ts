@@ -4,7 +4,7 @@ import { classified } from './connect.ts';
 import { fingerprintOf, leftBehind, refuseMixing, verdictOf } from './fingerprint.ts';
 import { splitLimit, type PipeRun } from './pipe-run.ts';
 import { resetStreams } from './reset.ts';
-import { runLoad } from './run-load.ts';
+import { atDestination, runLoad } from './run-load.ts';
 import { together } from './together.ts';
 
 /** One claimed pipe: first what earlier runs began, then a new pass from the published positions (rule 5). */
@@ -36,7 +36,7 @@ async function finishEarlier(pipe: PipeRun, stored: StoredLoad): Promise<readonl
   const verdict = verdictOf(stored, pipe.bindings);
   if (verdict === 'leave' || verdict === 'replace') return [];
   if (verdict === 'publish_then_new') {
-    await pipe.run.publish(load, stored.openStreams); // its committed position becomes that of its streams (rule 5)
+    await atDestination(pipe, load, () => pipe.run.publish(load, stored.openStreams)); // its committed position becomes that of its streams (rule 5)
     return [];
   }
   // A check of its count may be what kept it from being published: the table is read again.
@@ -94,7 +94,7 @@ async function beginLoad(pipe: PipeRun, planned: Load): Promise<{ stored: Load; 
   const begun = await classified(pipe.source.connector, () => pipe.source.port.begin(planned, pipe.run.token));
   if (begun.load.kind === 'live' && begun.load.splits.length !== 1) throw manyLiveSplits(begun.load); // rule 17: two splits that write the same keys have no order
   const load: Load = { ...begun.load, fingerprint: fingerprintOf(bindings), targets: bindings.map(({ target }) => target) };
-  const stored = await classified(pipe.destination.connector, () => pipe.run.begin(load, after));
+  const stored = await atDestination(pipe, load, () => pipe.run.begin(load, after)); // what is stored already is told again
   return { stored, reading: begun.reading };
 }
 

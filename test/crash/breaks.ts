@@ -101,9 +101,7 @@ const zombie: Break = async (scene) => {
     child.kill('SIGCONT');
     const [ended] = await runs.watch(child);
     if (!ended) return undefined;
-    // its successor has ended its connections: where that is all that it learns, it says so, and not that it is fenced (docs/status.md)
-    const fenced = route === 'postgres-postgres' ? [0, LOCKED, UNREACHABLE] : [0, LOCKED];
-    await runs.allow(ended, successor.code === LOCKED ? [0] : fenced, `a zombie of ${at.failpoint}`);
+    await runs.allow(ended, successor.code === LOCKED ? [0] : [0, LOCKED], `a zombie of ${at.failpoint}`);
     if (claimed && successor.code === 0 && before !== await runs.target.content()) throw new RoundFailed(`a zombie of ${at.failpoint} changed the target after its successor had ended`);
     await runs.judge(promised, [successor, ended], `zombie of ${at.failpoint}`);
     return { kind: polite ? 'zombie-silent-lease' : 'zombie', failpoint: `${at.failpoint} (stopped)`, outcome: `successor ${successor.code}, zombie ${ended.code}` };

@@ -14,7 +14,12 @@ interface Promised {
   readonly transactions: readonly (readonly [number, number])[];
 }
 /** How runs ended since: a load of a full append comes with each that ended well, and may come with each of the others. */
-interface Outcomes { readonly well: number; readonly otherwise: number }
+interface Outcomes {
+  readonly well: number;
+  /** Of these: did not go on with the load of an earlier run. Of two at once, the second may go on with one that the first then finishes: both report it as theirs (rule 5). */
+  readonly fresh: number;
+  readonly otherwise: number;
+}
 
 interface RunsOptions {
   readonly folder: string;
@@ -70,7 +75,7 @@ export class Runs {
     const ended = Promise.all(children.map((child) => child.ended));
     while (this.target.shared && !children.every((child) => child.isOver)) {
       const since = performance.now();
-      for (const index of this.options.streams.keys()) await this.look(index, { bounds: this.bounds(index, { well: 0, otherwise: this.startedSinceJudged }), when: 'while it ran' });
+      for (const index of this.options.streams.keys()) await this.look(index, { bounds: this.bounds(index, { well: 0, fresh: 0, otherwise: this.startedSinceJudged }), when: 'while it ran' });
       const pause = Math.max(SAMPLE_PAUSE_MS, 4 * (performance.now() - since));
       await Promise.race([ended, sleep(pause)]);
     }
@@ -93,9 +98,11 @@ export class Runs {
 
   /** Holds what the target has now against what these runs, begun after `promised`, say of themselves. */
   async judge(promised: Promised, ended: readonly Ended[], when: string): Promise<void> {
-    const well = ended.filter(({ code }) => code === 0).length;
-    for (const [index] of this.options.streams.entries()) {
-      const bounds = this.bounds(index, { well, otherwise: ended.length - well }, { ...promised, transactions: (this.broken ?? promised).transactions });
+    const wells = ended.filter(({ code }) => code === 0);
+    const well = wells.length;
+    for (const [index, { table }] of this.options.streams.entries()) {
+      const fresh = wells.filter(({ output }) => !new RegExp(`\\.${table} .*, continued`).test(output)).length;
+      const bounds = this.bounds(index, { well, fresh, otherwise: ended.length - well }, { ...promised, transactions: (this.broken ?? promised).transactions });
       const finding = await this.look(index, { bounds, when: `${when}, exit ${ended.map(({ code, signal }) => code ?? signal).join(' and ')}` });
       this.found[index] = finding;
     }
@@ -108,13 +115,12 @@ export class Runs {
     if (this.broken) await this.goOn('what was begun');
   }
 
-  private bounds(index: number, { well, otherwise }: Outcomes, promised?: Promised): Bounds {
+  private bounds(index: number, { well, fresh, otherwise }: Outcomes, promised?: Promised): Bounds {
     const { write } = this.options.streams[index]?.mode ?? {};
     const { loads, transactions } = this.found[index] ?? { loads: 0, transactions: [0, 0] as const };
     const [first, second] = (well > 0 ? promised?.transactions[index] : undefined) ?? transactions;
     return {
-      // of two runs at once the second may have finished the load that both then report as theirs (rule 5)
-      leastLoads: write === 'append' ? loads + Math.min(1, well) : Math.min(1, loads + well),
+      leastLoads: write === 'append' ? loads + Math.max(Math.min(1, well), fresh) : Math.min(1, loads + well),
       mostLoads: write === 'append' ? loads + well + otherwise : 1,
       transactions: [Math.max(first, transactions[0]), Math.max(second, transactions[1])],
       cursor: well > 0 ? promised?.cursor ?? 0 : 0,

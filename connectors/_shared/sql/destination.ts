@@ -4,12 +4,13 @@ import {
 } from '#sdk';
 import type { Schema } from '#batch';
 import type { SqlConnection, SqlDatabase, SqlSession } from './dialect.ts';
+import { Control } from './control.ts';
 import { planTable } from './evolve.ts';
 import { holdRun } from './fence.ts';
 import { ADOPT, STATE_SCHEMA, targetName } from './names.ts';
 import { SqlRun, type RunContext } from './run.ts';
 import { backendsOf, count, hasState, isCurrent, json, leaseOf, readState, STATE_DDL, text } from './state.ts';
-import { transact, Turnstile } from './transact.ts';
+import { transact } from './transact.ts';
 
 
 /** No transaction of a live run keeps others from the run's row for so long, but a large publish: that is ended too. */
@@ -196,7 +197,7 @@ export class SqlDestination implements Destination {
   private context(control: SqlSession, token: RunToken): RunContext {
     const { ports } = this.options;
     return {
-      database: this.database, token, control, turns: new Turnstile(), note: (level, message) => this.options.note(level, message),
+      database: this.database, token, control: new Control(this.database, token, control), note: (level, message) => this.options.note(level, message),
       uuid: () => ports.random.uuidv7(),
       now: () => new Date(ports.clock.now()).toISOString(),
     };

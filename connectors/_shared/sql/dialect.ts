@@ -20,6 +20,8 @@ export interface SqlConnection {
 export interface SqlSession extends SqlConnection {
   /** What `terminate` of a later session takes: a backend's pid and start time; undefined where nothing can be held (one process). */
   readonly backend: string | undefined;
+  /** Nothing that is sent on it will be answered any more. */
+  readonly broken: boolean;
   /** BEGIN, ROLLBACK. Never nested. */
   begin(): Promise<void>;
   rollback(): Promise<void>;

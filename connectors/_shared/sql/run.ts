@@ -1,4 +1,5 @@
 import { failpoint, type JobState, type Load, type LoadId, type Positions, type Run, type RunToken, type Session, type Split, type StreamState } from '#sdk';
+import type { Control } from './control.ts';
 import type { SqlDatabase, SqlSession } from './dialect.ts';
 import { explained, findLoad, holdRun } from './fence.ts';
 import { STATE_SCHEMA } from './names.ts';
@@ -6,15 +7,12 @@ import { publishLoad } from './publish.ts';
 import { openSession } from './session.ts';
 import { dropStages, endLoads, stagesOf } from './stages.ts';
 import { json, readState, text } from './state.ts';
-import { transact, Turnstile } from './transact.ts';
 
 /** What the calls of one run share. */
 export interface RunContext {
   readonly database: SqlDatabase;
   readonly token: RunToken;
-  readonly control: SqlSession;
-  /** The control connection serves one call at a time. */
-  readonly turns: Turnstile;
+  readonly control: Control;
   uuid(): string;
   now(): string;
   note(level: 'debug' | 'info' | 'warn', message: string): void;
@@ -36,25 +34,25 @@ export class SqlRun implements Run {
   }
 
   async renewLease(): Promise<void> {
-    const { control, turns, token, database } = this.context;
-    await this.explained(() => turns.run(async () => {
-      const rows = await control.query(`update ${STATE_SCHEMA}.leases set beat = beat + 1 where pipe = $1 and run_id = $2 returning beat`, [token.pipe, token.runId]);
+    const { control, token, database } = this.context;
+    await this.explained(() => control.run(async (session) => {
+      const rows = await session.query(`update ${STATE_SCHEMA}.leases set beat = beat + 1 where pipe = $1 and run_id = $2 returning beat`, [token.pipe, token.runId]);
       if (rows.length === 0) throw database.error({ what: 'fenced', scope: 'run', message: `A newer run holds the lease of "${token.pipe}".` });
     }));
   }
 
   /** One transaction on the control connection that begins with the run's fence (rule 7) and ends with fresh state. */
   private fenced<T>(work: (control: SqlSession) => Promise<T>): Promise<T> {
-    const { control, turns, token, database } = this.context;
-    return this.explained(() => turns.run(async () => {
-      const { result, state } = await transact(control, async () => {
-        await holdRun(database, control, token, 'update');
-        const done = await work(control);
-        return { result: done, state: await readState(control, token.pipe) };
+    const { control, token, database } = this.context;
+    return this.explained(async () => {
+      const { result, state } = await control.transact(async (session) => {
+        await holdRun(database, session, token, 'update');
+        const done = await work(session);
+        return { result: done, state: await readState(session, token.pipe) };
       });
       this.state = state;
       return result;
-    }));
+    });
   }
 
   private explained<T>(work: () => Promise<T>): Promise<T> {
@@ -95,7 +93,7 @@ export class SqlRun implements Run {
   }
 
   async open(load: Load, split: Split, abort: AbortSignal): Promise<Session> {
-    const session = await openSession(this.context, { load, split, abort, closed: (it) => this.sessions.delete(it) });
+    const session = await this.explained(() => openSession(this.context, { load, split, abort, closed: (it) => this.sessions.delete(it) }));
     this.sessions.add(session);
     return session;
   }
@@ -128,23 +126,23 @@ export class SqlRun implements Run {
 
   /** A lease row covers `after`, for which the file is closed (rule 28). */
   async rest(): Promise<void> {
-    const { control, turns, token, database } = this.context;
+    const { control, token, database } = this.context;
     if (!database.letGo) return;
     await this.closeSessions();
-    await turns.run(() => control.query(`update ${STATE_SCHEMA}.leases set resting = true where pipe = $1 and run_id = $2`, [token.pipe, token.runId]));
+    await control.run((session) => session.query(`update ${STATE_SCHEMA}.leases set resting = true where pipe = $1 and run_id = $2`, [token.pipe, token.runId]));
     await control.close();
     await database.letGo();
     this.resting = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { control, turns } = this.context;
+    const { control } = this.context;
     await this.closeSessions();
     if (this.resting) {
       await this.releaseAgain().catch(() => undefined); // whoever holds the file now has it for good
       return;
     }
-    if (this.leases) await turns.run(() => this.release(control)).catch(() => undefined);
+    if (this.leases) await control.run((session) => this.release(session)).catch(() => undefined);
     await control.close();
   }
 

@@ -15,7 +15,6 @@ import { applyVersions } from './scd2.ts';
 import { carriedColumns, directTarget, isDirty, isPlain, keepColumns, movedMask, noteChanges, nothingPending, sinkId, stageFor, withOrdinal, type Sink } from './sink.ts';
 import { count, json, text } from './state.ts';
 import { swapShadow, Tables } from './tables.ts';
-import { transact } from './transact.ts';
 
 export interface Opening {
   readonly load: Load;
@@ -34,7 +33,7 @@ export async function openSession(context: RunContext, opening: Opening): Promis
     const backend = text(before?.['backend']);
     if (backend !== undefined) await database.terminate(session, backend);
     await failpoint('sql.open');
-    const row = await context.turns.run(() => transact(context.control, () => raiseEpoch(context, opening, session)));
+    const row = await context.control.transact((control) => raiseEpoch(context, opening, { control, session }));
     const position = text(row['position']);
     const committed = position === undefined ? undefined : { position: JSON.parse(position) as Checkpoint['position'], complete: row['complete'] === true };
     return new SqlSessionWriter(context, opening, { session, epoch: count(row['split_epoch']), committed });
@@ -45,8 +44,8 @@ export async function openSession(context: RunContext, opening: Opening): Promis
 }
 
 /** On the run's control connection, whose backend a successor knows: this session's own is known from here on (rule 10). */
-async function raiseEpoch(context: RunContext, { load, split }: Opening, session: SqlSession): Promise<SqlRow> {
-  const { database, token, control } = context;
+async function raiseEpoch(context: RunContext, { load, split }: Opening, { control, session }: { readonly control: SqlSession; readonly session: SqlSession }): Promise<SqlRow> {
+  const { database, token } = context;
   await holdRun(database, control, token, 'share');
   await holdLoad(database, control, token, load);
   const [row] = await control.query(`update ${STATE_SCHEMA}.splits set split_epoch = split_epoch + 1, backend = $4 where pipe = $1 and load = $2 and split = $3 returning *`,

@@ -8,7 +8,6 @@ import { own, storeIncarnation, takeTable } from './incarnation.ts';
 import type { RunContext } from './run.ts';
 import { nothingPending, sinkKey, stageColumns, type Sink } from './sink.ts';
 import { dropStages, forgetStage, registerStage, stagesOf } from './stages.ts';
-import { transact } from './transact.ts';
 
 interface Wanted {
   readonly generation: string | undefined;
@@ -30,23 +29,20 @@ export class Tables {
   }
 
   async prepare(target: Target, schema: Schema, wanted: Wanted): Promise<Prepared> {
-    const { control, turns, database, token } = this.context;
-    return turns.run(async () => {
-      await database.dialect.prepareTypes(control, schema.fields);
-      return transact(control, async () => {
-        await holdRun(database, control, token, 'share');
-        await holdLoad(database, control, token, this.load);
-        await database.dialect.lockName(control, tableKey(targetName(database.dialect, target)));
-        if (this.load.staged) return this.prepareStage(target, schema, { kind: 'load', generation: undefined, changes: wanted.changes });
-        if (wanted.generation !== undefined) return this.prepareStage(target, schema, { kind: 'shadow', generation: wanted.generation, changes: wanted.changes });
-        return this.prepareTarget(target, schema, wanted.changes);
-      });
+    const { control, database, token } = this.context;
+    return control.transact(async (session) => {
+      await holdRun(database, session, token, 'share');
+      await holdLoad(database, session, token, this.load);
+      await database.dialect.prepareTypes(session, schema.fields);
+      await database.dialect.lockName(session, tableKey(targetName(database.dialect, target)));
+      if (this.load.staged) return this.prepareStage(session, target, schema, { kind: 'load', generation: undefined, changes: wanted.changes });
+      if (wanted.generation !== undefined) return this.prepareStage(session, target, schema, { kind: 'shadow', generation: wanted.generation, changes: wanted.changes });
+      return this.prepareTarget(session, target, schema, wanted.changes);
     });
   }
 
-  private async prepareTarget(target: Target, schema: Schema, changes: boolean): Promise<Prepared> {
-    const { control, database } = this.context;
-    const { dialect } = database;
+  private async prepareTarget(control: SqlConnection, target: Target, schema: Schema, changes: boolean): Promise<Prepared> {
+    const { dialect } = this.context.database;
     const name = targetName(dialect, target);
     const info = await dialect.readTable(control, name);
     const logged = changes || (info?.columns.some((column) => column.name === '_etl_op') ?? false);
@@ -61,17 +57,17 @@ export class Tables {
 
   /** A table that is emptied before its schema is said; undefined: there is none. */
   async emptySink(target: Target): Promise<Sink | undefined> {
-    const { control, turns, database } = this.context;
+    const { control, database } = this.context;
     const name = targetName(database.dialect, target);
-    const info = await turns.run(() => database.dialect.readTable(control, name));
+    const info = await control.run((session) => database.dialect.readTable(session, name));
     if (!info || this.load.staged) return undefined;
     const plan: TablePlan = { ddl: [], columns: [], conflicts: [], planned: [] };
     return this.sink(target, { fields: [], key: [] }, { into: name, isTarget: true, limits: undefined, plan, hasKeyIndex: true, logsChanges: false });
   }
 
   /** A load's own table has no key until publish, so that it fills fast; a shadow takes changes, so it has. */
-  private async prepareStage(target: Target, schema: Schema, of: Wanted & { readonly kind: 'load' | 'shadow' }): Promise<Prepared> {
-    const { control, database, token } = this.context;
+  private async prepareStage(control: SqlConnection, target: Target, schema: Schema, of: Wanted & { readonly kind: 'load' | 'shadow' }): Promise<Prepared> {
+    const { database, token } = this.context;
     const { dialect } = database;
     const goal = targetName(dialect, target);
     const table = of.kind === 'load' ? shortName('l', token.pipe, this.load.id, tableKey(goal)) : shortName('s', token.pipe, of.generation ?? '', tableKey(goal));
@@ -80,7 +76,7 @@ export class Tables {
       const older = (await stagesOf(control, token.pipe)).filter((stage) => stage.kind === 'shadow' && tableKey(targetName(dialect, stage.target)) === tableKey(goal) && stage.generation !== of.generation);
       await dropStages(database, control, token.pipe, older);
     }
-    const { joined, changes } = await this.prepareGoal(target, schema, of);
+    const { joined, changes } = await this.prepareGoal(control, target, schema, of);
     const info = await dialect.readTable(control, name);
     await registerStage(control, token.pipe, { name, load: of.kind === 'load' ? this.load.id : undefined, stream: target.stream, kind: of.kind, generation: of.generation, target, schema });
     const planned = joined?.plan.planned ?? mapColumns(dialect, schema);
@@ -95,8 +91,8 @@ export class Tables {
    * What the publish will change at the table, as `plan` says it. One that stays must fit before the first row is written;
    * `joined`: the rows will join it, so they must be of its types and keep its constraints.
    */
-  private async prepareGoal(target: Target, schema: Schema, of: Wanted & { readonly kind: 'load' | 'shadow' }): Promise<{ joined?: { readonly info: TableInfo | undefined; readonly plan: TablePlan }; changes: readonly string[] }> {
-    const { control, database } = this.context;
+  private async prepareGoal(control: SqlConnection, target: Target, schema: Schema, of: Wanted & { readonly kind: 'load' | 'shadow' }): Promise<{ joined?: { readonly info: TableInfo | undefined; readonly plan: TablePlan }; changes: readonly string[] }> {
+    const { database } = this.context;
     const name = targetName(database.dialect, target);
     const info = await database.dialect.readTable(control, name);
     const replaces = of.kind === 'shadow' || this.load.rebuild || target.write === 'replace';

@@ -13,14 +13,3 @@ export async function transact<T>(session: SqlSession, work: () => Promise<T>): 
   await session.commit();
   return result;
 }
-
-/** One caller at a time, in order. */
-export class Turnstile {
-  private last: Promise<unknown> = Promise.resolve();
-
-  run<T>(work: () => Promise<T>): Promise<T> {
-    const next = this.last.then(work, work);
-    this.last = next.catch(() => undefined);
-    return next;
-  }
-}
