@@ -139,9 +139,27 @@ const breakCommit: Break = async ({ runs, random, proxy }) => {
   return broken > 0 ? { kind: `commit-${fault}`, outcome: `ended with ${ended.code}` } : undefined;
 };
 
+/** The network goes away for a moment: the run makes its connections anew, unless it had just begun. */
+const cutConnections: Break = async ({ runs, random, proxy }) => {
+  const promised = await runs.promised();
+  const child = runs.start();
+  let connections = 0;
+  const cut = child.untilLive().then(async (live) => {
+    if (!live) return;
+    await sleep(random.next() * 0.8 * runs.usual.liveMs);
+    connections = proxy.cut();
+  });
+  const [ended] = await runs.watch(child);
+  await cut;
+  if (!ended) return undefined;
+  await runs.allow(ended, connections > 0 ? [0, UNREACHABLE] : [0], 'a run whose connections were cut');
+  await runs.judge(promised, [ended], 'cut connections');
+  return connections > 0 ? { kind: 'connections-cut', outcome: `ended with ${ended.code}` } : undefined;
+};
+
 const WEIGHTS: readonly { readonly attempt: Break; readonly weight: number; readonly only?: Route }[] = [
   { attempt: killAtFailpoint, weight: 9 }, { attempt: killAtRandomTime, weight: 4 }, { attempt: zombie, weight: 2 }, { attempt: secondStart, weight: 2 }, { attempt: terminate, weight: 2 },
-  { attempt: breakCommit, weight: 4, only: 'postgres-postgres' },
+  { attempt: breakCommit, weight: 4, only: 'postgres-postgres' }, { attempt: cutConnections, weight: 2, only: 'postgres-postgres' },
 ];
 
 export function drawBreak(route: Route, random: Random): Break {

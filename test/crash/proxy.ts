@@ -54,6 +54,13 @@ export class CommitProxy {
     await this.late;
   }
 
+  /** Breaks every connection at once. Returns how many there were. */
+  cut(): number {
+    const count = this.sockets.size / 2;
+    for (const socket of this.sockets) socket.destroy();
+    return count;
+  }
+
   private serve(client: Socket): void {
     const server = connect({ port: this.target, host: '127.0.0.1', noDelay: true });
     const close = (): void => {
