@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance, DuckDBType } from '@duckdb/node-api';
 import { EtlError, failpoint } from '#sdk';
-import type { RowWriter, SqlDatabase, SqlRow, SqlSession, SqlValue } from '../_shared/sql/dialect.ts';
+import type { RowWriter, SqlDatabase, SqlRow, SqlSession, SqlValue, Statement } from '../_shared/sql/dialect.ts';
 import { duckdbDialect } from './dialect.ts';
 import { commitError, duckdbError, faultError } from './errors.ts';
 import { DuckdbWriter } from './load.ts';
@@ -253,9 +253,16 @@ export class DuckdbSession implements SqlSession {
     return typeof value === 'boolean' ? BOOLEAN : VARCHAR;
   }
 
-  begin(): Promise<void> {
+  /** In this process nothing is gained by sending them together. */
+  async queries(statements: readonly Statement[]): Promise<readonly (readonly SqlRow[])[]> {
+    const answers: (readonly SqlRow[])[] = [];
+    for (const { sql, params } of statements) answers.push(await this.query(sql, params));
+    return answers;
+  }
+
+  begin(first: readonly Statement[] = []): Promise<readonly (readonly SqlRow[])[]> {
     this.inTransaction = true;
-    return Promise.resolve();
+    return this.queries(first);
   }
 
   private async reallyBegin(): Promise<void> {

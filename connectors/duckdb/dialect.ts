@@ -86,6 +86,7 @@ export const duckdbDialect: SqlDialect = {
   sameType: (left, right) => canonicalType(left) === canonicalType(right),
   comparable: (expression) => expression,
   lock: () => '', // transactions that change the file run one after the other (connection.ts)
+  columnNames: (schema) => `select table_name, column_name from duckdb_columns() where database_name = current_database() and schema_name = ${literal(schema)}`,
   readTable,
   incarnations,
   commentTable: (name, comment) => `comment on table ${qualified(duckdbDialect, name)} is ${literal(comment)}`,

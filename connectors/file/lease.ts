@@ -14,9 +14,9 @@ export async function readLease(pipe: Pipe): Promise<Lease | undefined> {
   }
 }
 
-/** One mutable file, replaced in one step; never a record, and worth no fsync (rule 8). */
+/** One mutable file, replaced in one step; never a record, and worth no fsync (rule 8). What a dead process left of it lies where the next claim sweeps. */
 export async function writeLease(pipe: Pipe, lease: Lease): Promise<void> {
-  const temporary = join(pipe.folder, `.lease.${pipe.nonce()}.tmp`);
+  const temporary = join(pipe.folder, 'log', `.lease.${pipe.nonce()}.tmp`);
   const file = await pipe.place.disk.create(temporary);
   try {
     await file.write(Buffer.from(JSON.stringify(lease)));

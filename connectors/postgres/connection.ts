@@ -27,6 +27,8 @@ export interface Connection extends AsyncDisposable {
   readonly wire: CopySocket;
   /** Rows of one statement; its errors are typed. */
   query<R extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<R[]>;
+  /** Rows of several statements, sent together and answered in their order. The first error is thrown when all are answered. */
+  queries(statements: readonly { readonly sql: string; readonly params?: readonly unknown[] }[]): Promise<pg.QueryResultRow[][]>;
   /** The columns that a query would give. */
   describe(sql: string): Promise<readonly { readonly name: string; readonly typeOid: number; readonly typmod: number }[]>;
   /** Ends it at once, whatever runs. */
@@ -107,45 +109,76 @@ export async function connect(config: ConnectionConfig, directory: string, setti
     options: sessionOptions({ ...PINNED, statement_timeout: String(config.statement_timeout_ms), ...settings }),
     stream: () => plain?.socket ?? new Socket(),
   });
-  let failure: Error | undefined;
-  let broken = false;
-  client.on('error', (error) => (failure ??= error));
+  const failure = new Promise<Error>((resolve) => client.on('error', resolve));
   try {
     await client.connect();
   } catch (error) {
     throw classify(error) ?? error;
   }
-  const wire = plain ?? CopySocket.over(streamOf(client));
-  void wire.closed.then(() => (broken = true));
-  const typed = (error: unknown): unknown => {
-    broken ||= failure !== undefined || isLast(error);
-    return classify(failure ?? error) ?? error;
-  };
-  return {
-    client, wire, processId: processIdOf(client),
-    get broken() { return broken; },
-    async query<R extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<R[]> {
-      try {
-        return (await client.query<R>(sql, [...values])).rows;
-      } catch (error) {
-        throw typed(error);
-      }
-    },
-    async describe(sql) {
-      try {
-        const result = await client.query({ text: sql, queryMode: 'extended' } as pg.QueryConfig);
-        return result.fields.map((field) => ({ name: field.name, typeOid: field.dataTypeID, typmod: field.dataTypeModifier }));
-      } catch (error) {
-        throw typed(error);
-      }
-    },
-    destroy: () => wire.destroy(),
-    [Symbol.asyncDispose]: async () => {
-      // in the middle of a COPY nobody would read the goodbye
-      if (wire.taken) wire.destroy();
-      await Promise.race([client.end(), wire.closed]).catch(() => undefined);
-    },
-  };
+  return new ClientConnection(client, plain ?? CopySocket.over(streamOf(client)), failure);
+}
+
+class ClientConnection implements Connection {
+  readonly client: pg.Client;
+  readonly processId: number;
+  readonly wire: CopySocket;
+  broken = false;
+  /** Why the connection ended, where `pg` was told outside of a query. */
+  private failure: Error | undefined;
+
+  constructor(client: pg.Client, wire: CopySocket, failure: Promise<Error>) {
+    this.client = client;
+    this.processId = processIdOf(client);
+    this.wire = wire;
+    void wire.closed.then(() => (this.broken = true));
+    void failure.then((error) => (this.failure = error));
+  }
+
+  async query<R extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<R[]> {
+    try {
+      return (await this.client.query<R>(sql, [...values])).rows;
+    } catch (error) {
+      throw this.typed(error);
+    }
+  }
+
+  async queries(statements: Parameters<Connection['queries']>[0]): Promise<pg.QueryResultRow[][]> {
+    pipelined(this.client, true);
+    const answers = await Promise.allSettled(statements.map(({ sql, params = [] }) => this.client.query<pg.QueryResultRow>(sql, [...params])));
+    pipelined(this.client, false);
+    return answers.map((answer) => {
+      if (answer.status === 'rejected') throw this.typed(answer.reason);
+      return answer.value.rows;
+    });
+  }
+
+  async describe(sql: string) {
+    try {
+      const result = await this.client.query({ text: sql, queryMode: 'extended' } as pg.QueryConfig);
+      return result.fields.map((field) => ({ name: field.name, typeOid: field.dataTypeID, typmod: field.dataTypeModifier }));
+    } catch (error) {
+      throw this.typed(error);
+    }
+  }
+
+  private typed(error: unknown): unknown {
+    this.broken ||= this.failure !== undefined || isLast(error);
+    return classify(this.failure ?? error) ?? error;
+  }
+
+  destroy(): void {
+    this.wire.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.wire.taken) this.wire.destroy(); // in the middle of a COPY nobody would read the goodbye
+    await Promise.race([this.client.end(), this.wire.closed]).catch(() => undefined);
+  }
+}
+
+/** `pg` takes this for a whole connection; a COPY on the same one rules that out, so it holds only while no other query can come. */
+function pipelined(client: pg.Client, pipeline: boolean): void {
+  Object.assign(client, { pipeline });
 }
 
 /** After these a server closes the connection, which the socket shows a moment later. */

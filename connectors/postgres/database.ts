@@ -1,5 +1,5 @@
 import { EtlError, failpoint } from '#sdk';
-import type { Fault, SqlConnection, SqlDatabase, SqlRow, SqlSession, SqlValue } from '../_shared/sql/dialect.ts';
+import type { Fault, SqlConnection, SqlDatabase, SqlRow, SqlSession, SqlValue, Statement } from '../_shared/sql/dialect.ts';
 import type { ConnectionConfig } from './config.ts';
 import { connect, type Connection } from './connection.ts';
 import { CopyWriter } from './copy-writer.ts';
@@ -31,8 +31,13 @@ class PostgresSession implements SqlSession {
     return this.connection.query(sql, params);
   }
 
-  async begin(): Promise<void> {
-    await this.query('begin');
+  async queries(statements: readonly Statement[]): Promise<readonly (readonly SqlRow[])[]> {
+    this.mustLive();
+    return this.connection.queries(statements);
+  }
+
+  async begin(first: readonly Statement[] = []): Promise<readonly (readonly SqlRow[])[]> {
+    return (await this.queries([{ sql: 'begin' }, ...first])).slice(1);
   }
 
   async rollback(): Promise<void> {

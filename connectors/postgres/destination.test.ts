@@ -3,6 +3,7 @@ import { installFailpoints, type Load, type Owner, type Split, type Target } fro
 import { batchOf, UNAVAILABLE_VALUE, type LogicalType, type RowInput, type Schema } from '#batch';
 import { seeded, testPorts } from '#testing';
 import { startPostgres, type PostgresServer } from '../../test/services/postgres.ts';
+import { connect } from './connection.ts';
 import { destination, destinationConfig } from './destination.ts';
 
 let server: PostgresServer;
@@ -171,6 +172,18 @@ describe('commits that go wrong', () => {
     await again.commit({ type: 'checkpoint', position: { p: 1 }, last: true }, await again.flush());
     expect(await read('unknown')).toEqual([{ id: 1, v: 'a', big: null }]);
     expect((await stateOf('unknown')).loads[0]?.splits['0']).toMatchObject({ splitEpoch: 2, revision: 1, complete: true, rows: 1 });
+  });
+
+  it('statements that are sent together are answered in their order, and the first that fails is told', async () => {
+    await using connection = await connect(destinationConfig.parse({ url: server.url }), '/');
+    expect(await connection.queries([{ sql: 'select $1::int as a', params: [1] }, { sql: 'select 2 as b' }, { sql: 'select $1::text as c', params: ['x'] }])).toEqual([[{ a: 1 }], [{ b: 2 }], [{ c: 'x' }]]);
+    for (const wrong of [[0], [1], [2], [0, 2]]) {
+      const statements = [0, 1, 2].map((at) => (wrong.includes(at) ? { sql: `select no_such_column_${at}` } : { sql: 'select $1::int as n', params: [at] }));
+      await expect(connection.queries(statements)).rejects.toMatchObject({ code: 'ETL-PG-005', message: expect.stringContaining(`no_such_column_${wrong[0]}`) as string });
+      expect(await connection.query('select 7 as again')).toEqual([{ again: 7 }]);
+    }
+    await expect(connection.queries([{ sql: 'select 1' }, { sql: 'select pg_terminate_backend(pg_backend_pid())' }, { sql: 'select 3' }])).rejects.toMatchObject({ kind: 'transient', code: 'ETL-PG-001' });
+    expect(connection.broken).toBe(true);
   });
 
   it('a control connection that broke is made anew, and a successor knows the new one', async () => {

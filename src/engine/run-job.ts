@@ -2,7 +2,7 @@ import { EtlError } from '../errors/error.ts';
 import type { ResolvedJob } from '../job/resolved.ts';
 import { bind, refuseSharedTables, type Binding } from '../plan/bind.ts';
 import { destinationsOf, matchStreams, pipeId, queriesOf, selected, type PipeStreams } from '../plan/pipes.ts';
-import type { Destination, Run, Source } from '../sdk/contract.ts';
+import type { Destination, Run, Source, StreamInfo } from '../sdk/contract.ts';
 import { discoverFor, greeted, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
 import type { RunEvent, RunReport, StreamReport } from './events.ts';
 import { awaitLease, keepLease } from './lease.ts';
@@ -31,6 +31,9 @@ export interface RunOptions {
   /** Runs the job's `after` command while the leases are held; its exit code. */
   after?(command: string, outcome: RunReport['outcome'], streams: readonly StreamReport[]): Promise<number>;
 }
+
+/** What was read of the catalogue longer ago is read again before it is planned with. */
+const STALE_MS = 5_000;
 
 /** One claimed pipe. */
 interface Claimed {
@@ -82,14 +85,15 @@ type Outcome = Pick<RunReport, 'streams' | 'outcome' | 'error' | 'after'>;
 async function runClaimed(setting: Setting, source: Connected<Source>, claimed: Claimed[]): Promise<Outcome> {
   const { job, options } = setting;
   const fenced = new AbortController();
+  const greeting = greet(setting, source);
   try {
-    await claimAll(setting, source, claimed, fenced);
+    await claimAll(setting, greeting, claimed, fenced);
   } catch (error) {
+    await greeting.catalogue().catch(() => undefined); // the source is closed next
     if (options.stop.aborted && error === options.stop.reason) return { streams: [], outcome: 'stopped' }; // a signal while it waited for a lease
     throw error;
   }
-  const catalogue = await discoverFor(job, source, queriesOf(job));
-  const pipes = matchStreams(job, catalogue, options.select);
+  const pipes = matchStreams(job, await greeting.catalogue(), options.select);
   const stop = AbortSignal.any([options.stop, fenced.signal]);
   const results = await Promise.all(claimed.map((one) => onePipe({ ...setting, options: { ...options, stop } }, source, one, pipes.find(({ id }) => id === one.id))));
   const streams = results.flatMap((result) => result.report.streams());
@@ -99,14 +103,37 @@ async function runClaimed(setting: Setting, source: Connected<Source>, claimed: 
   return { streams, outcome, ...(failure === undefined ? {} : { error: reported(failure) }), ...(after ? { after } : {}) };
 }
 
-/** Leases of all pipes in the order of their names, before anything is read; then the claims. */
-async function claimAll(setting: Setting, source: Connected<Source>, claimed: Claimed[], fenced: AbortController): Promise<void> {
-  const { job, options, engine, runId } = setting;
-  // The source is greeted while a destination is looked at: its error ends the look, and is the one that is told.
-  const greeting = new AbortController();
+interface Greeting {
+  readonly identity: Promise<string>;
+  /** With the source's error, if it does not answer. */
+  readonly failed: AbortSignal;
+  /** Read meanwhile; after a long wait for a lease it is read again. */
+  catalogue(): Promise<readonly StreamInfo[]>;
+}
+
+/** The first words with the source, while the destinations are looked at and claimed. */
+function greet({ job, engine }: Setting, source: Connected<Source>): Greeting {
+  const failed = new AbortController();
+  const { clock } = engine.ports;
   const identity = greeted(source, () => source.port.identity());
-  identity.catch((error: unknown) => { greeting.abort(error); });
-  const stop = AbortSignal.any([options.stop, greeting.signal]);
+  identity.catch((error: unknown) => { failed.abort(error); });
+  const discover = () => discoverFor(job, source, queriesOf(job));
+  const early = identity.then(discover).then((found) => ({ found, at: clock.monotonic() }));
+  early.catch(() => undefined);
+  return {
+    identity, failed: failed.signal,
+    catalogue: async () => {
+      const { found, at } = await early;
+      return clock.monotonic() - at < STALE_MS ? found : discover();
+    },
+  };
+}
+
+/** Leases of all pipes in the order of their names, before anything is read; then the claims. */
+async function claimAll(setting: Setting, { identity, failed }: Greeting, claimed: Claimed[], fenced: AbortController): Promise<void> {
+  const { job, options, engine, runId } = setting;
+  // its error ends the look at a destination, and is the one that is told
+  const stop = AbortSignal.any([options.stop, failed]);
   for (const name of destinationsOf(job)) {
     const destination = await openDestination(job, name, engine);
     const id = pipeId(job, name);

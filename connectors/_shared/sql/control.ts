@@ -1,5 +1,6 @@
 import type { RunToken } from '#sdk';
 import type { SqlDatabase, SqlSession } from './dialect.ts';
+import type { Fence } from './fence.ts';
 import { STATE_SCHEMA } from './names.ts';
 import { transact } from './transact.ts';
 
@@ -28,8 +29,8 @@ export class Control {
     return next;
   }
 
-  transact<T>(work: (session: SqlSession) => Promise<T>): Promise<T> {
-    return this.run((session) => transact(session, () => work(session)));
+  transact<T>(fences: readonly Fence[], work: (session: SqlSession) => Promise<T>): Promise<T> {
+    return this.run((session) => transact(session, () => work(session), fences));
   }
 
   close(): Promise<void> {

@@ -6,10 +6,10 @@ import type { Schema } from '#batch';
 import type { SqlConnection, SqlDatabase, SqlSession } from './dialect.ts';
 import { Control } from './control.ts';
 import { planTable } from './evolve.ts';
-import { holdRun } from './fence.ts';
+import { runFence } from './fence.ts';
 import { ADOPT, STATE_SCHEMA, targetName } from './names.ts';
 import { SqlRun, type RunContext } from './run.ts';
-import { backendsOf, count, hasState, isCurrent, json, leaseOf, readState, STATE_DDL, text } from './state.ts';
+import { backendsOf, count, json, leaseOf, readState, STATE_DDL, stateForm, text, type StateForm } from './state.ts';
 import { transact } from './transact.ts';
 
 
@@ -29,8 +29,8 @@ export class SqlDestination implements Destination {
   readonly capabilities: Capabilities;
   private readonly options: SqlDestinationOptions;
   private readonly database: SqlDatabase;
-  /** The connection that has seen a lease free: the claim that follows goes on with it. */
-  private free: SqlSession | undefined;
+  /** The connection that has seen a lease free, and the tables of state that it has seen: the claim that follows goes on with it. */
+  private free: { readonly session: SqlSession; readonly form: StateForm } | undefined;
 
   constructor(options: SqlDestinationOptions) {
     this.options = options;
@@ -51,18 +51,19 @@ export class SqlDestination implements Destination {
   }
 
   async state(pipe: PipeId): Promise<JobState> {
-    return this.reading(async (connection) => ((await hasState(connection)) ? readState(connection, pipe) : { runEpoch: 0, streams: {}, loads: [] }));
+    return this.reading(async (connection) => ((await this.hasState(connection)) ? readState(connection, pipe) : { runEpoch: 0, streams: {}, loads: [] }));
   }
 
   async lease(pipe: PipeId): Promise<Lease | undefined> {
     const session = await this.database.connect();
     try {
-      const [row] = (await hasState(session)) ? await session.query(`select * from ${STATE_SCHEMA}.leases where pipe = $1`, [pipe]) : [];
+      const form = await stateForm(this.database, session);
+      const [row] = form === 'none' ? [] : await session.query(`select * from ${STATE_SCHEMA}.leases where pipe = $1`, [pipe]);
       const lease = row && leaseOf(row);
       const before = this.free;
-      this.free = lease && !lease.released ? undefined : session;
-      await before?.close();
-      if (this.free === session) return lease;
+      this.free = lease && !lease.released ? undefined : { session, form };
+      await before?.session.close();
+      if (this.free) return lease;
       await session.close();
       await this.database.letGo?.(); // whoever only watches keeps the file from nobody (rule 28)
       return lease;
@@ -74,7 +75,7 @@ export class SqlDestination implements Destination {
 
   async quarantine(pipe: PipeId, query: { readonly stream?: string; readonly limit: number }): Promise<readonly QuarantinedRow[]> {
     return this.reading(async (connection) => {
-      if (!(await hasState(connection))) return [];
+      if (!(await this.hasState(connection))) return [];
       const rows = await connection.query(`select * from ${STATE_SCHEMA}.quarantine where pipe = $1 and ($2::text is null or stream = $2::text) order by "at" desc, id limit ${Math.trunc(query.limit)}`, [pipe, query.stream ?? null]);
       return rows.map((row) => {
         const column = text(row['column_name']);
@@ -89,11 +90,11 @@ export class SqlDestination implements Destination {
   }
 
   async claim(pipe: PipeId, owner: Owner): Promise<Run> {
-    const control = this.free ?? (await this.database.connect());
+    const { session: control = await this.database.connect(), form } = this.free ?? {};
     this.free = undefined;
     this.database.prepare?.(); // a load will write soon
     try {
-      await this.ensureState(control);
+      if (form !== 'current') await this.ensureState(control);
       await failpoint('sql.claim');
       const token: RunToken = { pipe, runId: owner.runId, runEpoch: await this.pastPaused(pipe, () => this.raiseEpoch(control, pipe, owner)) };
       await this.takeLease(control, pipe, owner);
@@ -127,10 +128,14 @@ export class SqlDestination implements Destination {
 
   /** One statement: whoever is paused in the middle of a claim holds nothing (rule 10). */
   private async raiseEpoch(control: SqlSession, pipe: PipeId, owner: Owner): Promise<number> {
-    await control.query(`insert into ${STATE_SCHEMA}.pipes (pipe, run_epoch) values ($1, 0) on conflict (pipe) do nothing`, [pipe]);
-    const [raised] = await control.query(`update ${STATE_SCHEMA}.pipes set run_epoch = run_epoch + 1, run_id = $2, source_identity = $3, owner = $4
-      where pipe = $1 and (source_identity is null or source_identity = $3) returning run_epoch`, [pipe, owner.runId, owner.sourceIdentity, owner.job]);
-    if (raised) return count(raised['run_epoch']);
+    const [, raised] = await control.queries([
+      { sql: `insert into ${STATE_SCHEMA}.pipes (pipe, run_epoch) values ($1, 0) on conflict (pipe) do nothing`, params: [pipe] },
+      {
+        sql: `update ${STATE_SCHEMA}.pipes set run_epoch = run_epoch + 1, run_id = $2, source_identity = $3, owner = $4
+          where pipe = $1 and (source_identity is null or source_identity = $3) returning run_epoch`, params: [pipe, owner.runId, owner.sourceIdentity, owner.job],
+      },
+    ]);
+    if (raised?.[0]) return count(raised[0]['run_epoch']);
     const [row] = await control.query(`select source_identity from ${STATE_SCHEMA}.pipes where pipe = $1`, [pipe]);
     throw this.database.error({
       what: 'state_lost', message: `"${pipe}" has its positions from source ${text(row?.['source_identity']) ?? 'unknown'}, but the source is now ${owner.sourceIdentity}.`,
@@ -146,10 +151,7 @@ export class SqlDestination implements Destination {
   }
 
   private stateUnder(control: SqlSession, token: RunToken): Promise<JobState> {
-    return transact(control, async () => {
-      await holdRun(this.database, control, token, 'share');
-      return readState(control, token.pipe);
-    });
+    return transact(control, () => readState(control, token.pipe), [runFence(this.database, token, 'share')]);
   }
 
   async attach(token: RunToken): Promise<Run> {
@@ -205,7 +207,7 @@ export class SqlDestination implements Destination {
 
   /** Two first starts may create at once: the loser of that race sees the tables at its second try. */
   private async ensureState(control: SqlSession): Promise<void> {
-    if (await isCurrent(control)) return;
+    if ((await stateForm(this.database, control)) === 'current') return;
     for (let attempt = 1; ; attempt++) {
       try {
         for (const statement of STATE_DDL) await control.query(statement);
@@ -214,6 +216,10 @@ export class SqlDestination implements Destination {
         if (attempt === 3) throw error;
       }
     }
+  }
+
+  private async hasState(connection: SqlConnection): Promise<boolean> {
+    return (await stateForm(this.database, connection)) !== 'none';
   }
 
   private async reading<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
@@ -226,7 +232,7 @@ export class SqlDestination implements Destination {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.free?.close();
+    await this.free?.session.close();
     await this.database[Symbol.asyncDispose]();
   }
 }

@@ -11,9 +11,16 @@ export type SqlValue = string | number | bigint | boolean | null;
 /** Column values by name. Counts may come as number, bigint or decimal text, so readers convert. */
 export type SqlRow = Readonly<Record<string, unknown>>;
 
+/** Parameters are `$1`, `$2` … and carry an explicit cast in the SQL where the type is not obvious. */
+export interface Statement {
+  readonly sql: string;
+  readonly params?: readonly SqlValue[];
+}
+
 export interface SqlConnection {
-  /** One statement; parameters are `$1`, `$2` … and carry an explicit cast in the SQL where the type is not obvious. */
   query(sql: string, params?: readonly SqlValue[]): Promise<readonly SqlRow[]>;
+  /** Several in their order, in one round trip where the database can. All are answered before the first that failed is thrown. */
+  queries(statements: readonly Statement[]): Promise<readonly (readonly SqlRow[])[]>;
 }
 
 /** One connection, used by one caller at a time. */
@@ -22,8 +29,8 @@ export interface SqlSession extends SqlConnection {
   readonly backend: string | undefined;
   /** Nothing that is sent on it will be answered any more. */
   readonly broken: boolean;
-  /** BEGIN, ROLLBACK. Never nested. */
-  begin(): Promise<void>;
+  /** BEGIN and the transaction's first statements, in one round trip where the database can. Never nested. */
+  begin(first?: readonly Statement[]): Promise<readonly (readonly SqlRow[])[]>;
   rollback(): Promise<void>;
   /** COMMIT. Without a clean answer (none, or with a warning) it throws transient with a code that ends in `-UNKNOWN` (rule 9). */
   commit(): Promise<void>;
@@ -142,6 +149,8 @@ export interface SqlDialect {
   comparable(expression: string, type: string): string;
   /** Appended to a SELECT to lock its rows; empty where the transaction itself is enough. */
   lock(strength: 'update' | 'share'): string;
+  /** A SELECT of `table_name` and `column_name` of a schema's tables. */
+  columnNames(schema: string): string;
   /** Columns, key and incarnation of a table; undefined: there is none. */
   readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined>;
   /** The marks of some tables, in one round trip (rule 22): undefined where the table or its mark is missing. */

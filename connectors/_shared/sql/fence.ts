@@ -1,19 +1,27 @@
-import { EtlError, type Load, type RunToken } from '#sdk';
-import type { SqlConnection, SqlDatabase, SqlRow, SqlSession } from './dialect.ts';
+import type { Load, RunToken } from '#sdk';
+import type { SqlDatabase, SqlRow, SqlSession, Statement } from './dialect.ts';
 import { STATE_SCHEMA } from './names.ts';
 import { count, text } from './state.ts';
-import { transact } from './transact.ts';
 
 /**
- * The checks of rule 7. Each runs in the transaction that has the effect, and its lock lasts to that transaction's end, so that no newer
- * claim can come between. Lock order: run, split, targets by name (rule 10).
+ * A check of rule 7. It runs in the transaction that has the effect, and its lock lasts to that transaction's end, so that no newer claim
+ * can come between. Lock order: run, split, targets by name (rule 10).
  */
+export interface Fence<T = unknown> {
+  readonly statement: Statement;
+  /** What the row holds; throws `fenced` when it is not mine any more. */
+  held(row: SqlRow | undefined): T;
+}
 
 /** The run epoch is still mine. `share` lets splits of one run commit side by side; a claim waits for all of them. */
-export async function holdRun(database: SqlDatabase, connection: SqlConnection, token: RunToken, strength: 'share' | 'update'): Promise<void> {
-  const [row] = await connection.query(`select run_epoch from ${STATE_SCHEMA}.pipes where pipe = $1 ${database.dialect.lock(strength)}`, [token.pipe]);
-  if (row && count(row['run_epoch']) === token.runEpoch) return;
-  throw database.error({ what: 'fenced', scope: 'run', message: `A newer run (epoch ${count(row?.['run_epoch'])}) has taken "${token.pipe}" over; this one (epoch ${token.runEpoch}) ends.` });
+export function runFence(database: SqlDatabase, token: RunToken, strength: 'share' | 'update'): Fence<void> {
+  return {
+    statement: { sql: `select run_epoch from ${STATE_SCHEMA}.pipes where pipe = $1 ${database.dialect.lock(strength)}`, params: [token.pipe] },
+    held: (row) => {
+      if (row && count(row['run_epoch']) === token.runEpoch) return;
+      throw database.error({ what: 'fenced', scope: 'run', message: `A newer run (epoch ${count(row?.['run_epoch'])}) has taken "${token.pipe}" over; this one (epoch ${token.runEpoch}) ends.` });
+    },
+  };
 }
 
 export interface HeldLoad {
@@ -22,41 +30,44 @@ export interface HeldLoad {
   readonly load: Load;
 }
 
-/** The load's row; undefined when the load has ended, or was replaced or reset. */
-export async function findLoad(database: SqlDatabase, connection: SqlConnection, token: RunToken, load: string): Promise<HeldLoad | undefined> {
-  const [row] = await connection.query(`select body, open_streams from ${STATE_SCHEMA}.loads where pipe = $1 and load = $2 ${database.dialect.lock('share')}`, [token.pipe, load]);
+/** The load's row: `storedLoad` reads it. */
+export function findLoad(database: SqlDatabase, token: RunToken, load: string): Statement {
+  return { sql: `select body, open_streams from ${STATE_SCHEMA}.loads where pipe = $1 and load = $2 ${database.dialect.lock('share')}`, params: [token.pipe, load] };
+}
+
+/** Undefined when the load has ended, or was replaced or reset. */
+export function storedLoad(row: SqlRow | undefined): HeldLoad | undefined {
   return row && { load: JSON.parse(String(row['body'])) as Load, open: JSON.parse(String(row['open_streams'])) as string[] };
 }
 
 /** The load is the current one of all its streams: what was published in part is written no more. */
-export async function holdLoad(database: SqlDatabase, connection: SqlConnection, token: RunToken, load: Load): Promise<void> {
-  const held = await findLoad(database, connection, token, load.id);
-  const writable = held && (held.load.kind === 'parts' || held.open.length === held.load.streams.length);
-  if (!writable) throw database.error({ what: 'fenced', scope: 'load', message: `Load ${load.id} of "${token.pipe}" has ended or was replaced.` });
+export function loadFence(database: SqlDatabase, token: RunToken, load: Load): Fence<void> {
+  return {
+    statement: findLoad(database, token, load.id),
+    held: (row) => {
+      const held = storedLoad(row);
+      const writable = held && (held.load.kind === 'parts' || held.open.length === held.load.streams.length);
+      if (!writable) throw database.error({ what: 'fenced', scope: 'load', message: `Load ${load.id} of "${token.pipe}" has ended or was replaced.` });
+    },
+  };
 }
 
-/** The split epoch is still mine. Returns the row. */
-export async function holdSplit(database: SqlDatabase, connection: SqlConnection, token: RunToken, at: { load: string; split: string; epoch: number }): Promise<SqlRow> {
-  const [row] = await connection.query(`select * from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2 and split = $3 ${database.dialect.lock('update')}`, [token.pipe, at.load, at.split]);
-  if (row && count(row['split_epoch']) === at.epoch) return row;
-  throw database.error({ what: 'fenced', scope: 'split', message: `Another session (epoch ${text(row?.['split_epoch']) ?? 'none'}) has taken split ${at.split} of load ${at.load} over; this one (epoch ${at.epoch}) ends.` });
+/** The split epoch is still mine. Holds its row. */
+export function splitFence(database: SqlDatabase, token: RunToken, at: { load: string; split: string; epoch: number }): Fence<SqlRow> {
+  return {
+    statement: { sql: `select * from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2 and split = $3 ${database.dialect.lock('update')}`, params: [token.pipe, at.load, at.split] },
+    held: (row) => {
+      if (row && count(row['split_epoch']) === at.epoch) return row;
+      throw database.error({ what: 'fenced', scope: 'split', message: `Another session (epoch ${text(row?.['split_epoch']) ?? 'none'}) has taken split ${at.split} of load ${at.load} over; this one (epoch ${at.epoch}) ends.` });
+    },
+  };
 }
 
-/**
- * A successor ends the connections of who was before it (rule 10), whose error says then only that a connection broke: the fences, asked
- * on a new one, say why. A commit without an answer stays unknown: looking alone decides nothing (rule 9).
- */
-export async function explained<T>(database: SqlDatabase, work: () => Promise<T>, fences: (connection: SqlSession) => Promise<unknown>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof EtlError) || error.kind !== 'transient' || error.code.endsWith('-UNKNOWN')) throw error;
-    const connection = await database.connect();
-    try {
-      await transact(connection, () => fences(connection));
-    } finally {
-      await connection.close();
-    }
-    throw error;
-  }
+type Held<F extends readonly Fence[]> = { [I in keyof F]: F[I] extends Fence<infer T> ? T : never };
+
+/** In one round trip, in the running transaction or with the BEGIN of one. */
+export async function holdFences<const F extends readonly Fence[]>(session: SqlSession, fences: F, { begins }: { readonly begins: boolean }): Promise<Held<F>> {
+  const statements = fences.map((fence) => fence.statement);
+  const rows = await (begins ? session.begin(statements) : session.queries(statements));
+  return fences.map((fence, index) => fence.held(rows[index]?.[0])) as Held<F>;
 }

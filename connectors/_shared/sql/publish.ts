@@ -1,7 +1,7 @@
 import { failpoint, type Load, type Target } from '#sdk';
-import { keysEqual, qualified, type SqlSession, type TableName } from './dialect.ts';
+import { keysEqual, qualified, type SqlRow, type SqlSession, type TableName } from './dialect.ts';
 import { keyIsNullable, ownColumns, uniqueKey } from './evolve.ts';
-import { findLoad, type HeldLoad } from './fence.ts';
+import { findLoad, storedLoad, type HeldLoad } from './fence.ts';
 import { checkIncarnations, own, storeIncarnation, storedIncarnations } from './incarnation.ts';
 import { DELETED, STATE_SCHEMA, tableKey, targetName, VALID_FROM, withMark } from './names.ts';
 import type { RunContext } from './run.ts';
@@ -118,36 +118,41 @@ async function emptyTarget(context: RunContext, control: SqlSession, target: Tar
   if (await dialect.readTable(control, name)) await control.query(`delete from ${qualified(dialect, name)}`);
 }
 
-async function notComplete(context: RunContext, control: SqlSession, held: HeldLoad, streams: readonly string[]): Promise<string | undefined> {
+function notComplete(held: HeldLoad, streams: readonly string[], splits: readonly SqlRow[]): string | undefined {
   if (held.load.kind === 'live') return undefined;
-  const rows = await control.query(`select split, complete from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2`, [context.token.pipe, held.load.id]);
   const theirs = held.load.splits.filter((split) => split.streams.some((stream) => streams.includes(stream)));
-  return theirs.find((split) => !rows.some((row) => row['split'] === split.id && row['complete'] === true))?.id;
+  return theirs.find((split) => !splits.some((row) => row['split'] === split.id && row['complete'] === true))?.id;
 }
 
 /** Position of a stream when this load ends for it: the plan's, or where the live split stands by what is committed, never by memory. */
-async function positionOf(context: RunContext, control: SqlSession, load: Load, stream: string): Promise<string | undefined> {
-  if (load.kind === 'parts') return load.positions[stream] === undefined ? undefined : JSON.stringify(load.positions[stream]);
-  const [row] = await control.query(`select position from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2`, [context.token.pipe, load.id]);
-  return text(row?.['position']) ?? (load.positions[stream] === undefined ? undefined : JSON.stringify(load.positions[stream]));
+function positionOf(load: Load, stream: string, splits: readonly SqlRow[]): string | undefined {
+  const committed = load.kind === 'live' ? text(splits[0]?.['position']) : undefined;
+  return committed ?? (load.positions[stream] === undefined ? undefined : JSON.stringify(load.positions[stream]));
 }
 
 /** Rule 13, inside a transaction that holds the run. */
 export async function publishLoad(context: RunContext, control: SqlSession, load: Load, streams: readonly string[]): Promise<'published' | 'already'> {
   const { database, token } = context;
-  const held = await findLoad(database, control, token, load.id);
-  const rows = await control.query(`select stream, published_load from ${STATE_SCHEMA}.streams where pipe = $1`, [token.pipe]);
-  const published = (stream: string) => rows.some((row) => row['stream'] === stream && row['published_load'] === load.id);
+  const [found, rows, splits = []] = await control.queries([
+    findLoad(database, token, load.id),
+    { sql: `select stream, published_load from ${STATE_SCHEMA}.streams where pipe = $1`, params: [token.pipe] },
+    { sql: `select split, complete, position from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2`, params: [token.pipe, load.id] },
+  ]);
+  const held = storedLoad(found?.[0]);
+  const published = (stream: string) => rows?.some((row) => row['stream'] === stream && row['published_load'] === load.id);
   const open = streams.filter((stream) => held?.open.includes(stream));
   if (open.length === 0 && streams.every(published)) return 'already';
   if (!held || open.length + streams.filter(published).length < streams.length) {
     throw database.error({ what: 'fenced', scope: 'load', message: `Load ${load.id} of "${token.pipe}" has ended or was replaced; nothing was published.` });
   }
-  const missing = await notComplete(context, control, held, open);
+  const missing = notComplete(held, open, splits);
   if (missing !== undefined) throw database.error({ what: 'internal', message: `Load ${load.id} can't be published: split ${missing} is not complete.` });
   if (held.load.staged) await publishStages(context, control, held.load, open);
   else await checkIncarnations(context, control, held.load.targets.filter((target) => open.includes(target.stream)).map((target) => ({ stream: target.stream, name: targetName(database.dialect, target) })));
-  for (const stream of open) await publishStream(context, control, held.load, stream);
+  await control.queries(open.map((stream) => ({
+    sql: `update ${STATE_SCHEMA}.streams set position = coalesce($3::text, position), published_load = $4, rebuild = false, fingerprint = $5, published_at = ${database.dialect.nowText} where pipe = $1 and stream = $2`,
+    params: [token.pipe, stream, positionOf(held.load, stream, splits) ?? null, load.id, held.load.fingerprint],
+  })));
   const left = held.open.filter((stream) => !open.includes(stream));
   if (left.length === 0) await closeLoads(database, control, token.pipe, [load.id]);
   else await control.query(`update ${STATE_SCHEMA}.loads set open_streams = $3 where pipe = $1 and load = $2`, [token.pipe, load.id, JSON.stringify(left)]);
@@ -162,11 +167,3 @@ async function publishStages(context: RunContext, control: SqlSession, load: Loa
     if (!staged && (load.rebuild || target.write === 'replace')) await emptyTarget(context, control, target);
   }
 }
-
-async function publishStream(context: RunContext, control: SqlSession, load: Load, stream: string): Promise<void> {
-  const { token, database } = context;
-  const position = await positionOf(context, control, load, stream);
-  await control.query(`update ${STATE_SCHEMA}.streams set position = coalesce($3::text, position), published_load = $4, rebuild = false, fingerprint = $5, published_at = ${database.dialect.nowText} where pipe = $1 and stream = $2`,
-    [token.pipe, stream, position ?? null, load.id, load.fingerprint]);
-}
-

@@ -1,12 +1,13 @@
 import { failpoint, type JobState, type Load, type LoadId, type Positions, type Run, type RunToken, type Session, type Split, type StreamState } from '#sdk';
 import type { Control } from './control.ts';
 import type { SqlDatabase, SqlSession } from './dialect.ts';
-import { explained, findLoad, holdRun } from './fence.ts';
+import { findLoad, runFence, storedLoad } from './fence.ts';
 import { STATE_SCHEMA } from './names.ts';
 import { publishLoad } from './publish.ts';
 import { openSession } from './session.ts';
 import { dropStages, endLoads, stagesOf } from './stages.ts';
 import { json, readState, text } from './state.ts';
+import { explained } from './transact.ts';
 
 /** What the calls of one run share. */
 export interface RunContext {
@@ -45,8 +46,7 @@ export class SqlRun implements Run {
   private fenced<T>(work: (control: SqlSession) => Promise<T>): Promise<T> {
     const { control, token, database } = this.context;
     return this.explained(async () => {
-      const { result, state } = await control.transact(async (session) => {
-        await holdRun(database, session, token, 'update');
+      const { result, state } = await control.transact([runFence(database, token, 'update')], async (session) => {
         const done = await work(session);
         return { result: done, state: await readState(session, token.pipe) };
       });
@@ -57,24 +57,26 @@ export class SqlRun implements Run {
 
   private explained<T>(work: () => Promise<T>): Promise<T> {
     const { token, database } = this.context;
-    return explained(database, work, (connection) => holdRun(database, connection, token, 'share'));
+    return explained(database, work, [runFence(database, token, 'share')]);
   }
 
   async begin(load: Load, after: Readonly<Record<string, LoadId | undefined>>): Promise<Load> {
     await failpoint('sql.begin');
     return this.fenced(async (control) => {
       const { database, token } = this.context;
-      const stored = await findLoad(database, control, token, load.id);
+      const [found, open] = await control.queries([findLoad(database, token, load.id), { sql: `select load, open_streams from ${STATE_SCHEMA}.loads where pipe = $1`, params: [token.pipe] }]);
+      const stored = storedLoad(found?.[0]);
       if (stored) return stored.load;
       await this.compareAndSet(control, load, after);
-      const state = await readState(control, token.pipe);
-      const replaced = state.loads.filter((open) => open.openStreams.some((stream) => load.streams.includes(stream)));
-      await endLoads(database, control, token.pipe, replaced.map((open) => open.load.id));
-      await control.query(`insert into ${STATE_SCHEMA}.loads (pipe, load, body, open_streams) values ($1, $2, $3, $4)`, [token.pipe, load.id, JSON.stringify(load), JSON.stringify(load.streams)]);
-      for (const split of load.splits) {
-        await control.query(`insert into ${STATE_SCHEMA}.splits (pipe, load, split, split_epoch, revision, position, complete, row_count, rejected, byte_count, backend)
-          values ($1, $2, $3, 0, 0, null, false, 0, 0, 0, null)`, [token.pipe, load.id, split.id]);
-      }
+      const replaced = (open ?? []).filter((row) => (JSON.parse(String(row['open_streams'])) as string[]).some((stream) => load.streams.includes(stream)));
+      await endLoads(database, control, token.pipe, replaced.map((row) => String(row['load'])));
+      await control.queries([
+        { sql: `insert into ${STATE_SCHEMA}.loads (pipe, load, body, open_streams) values ($1, $2, $3, $4)`, params: [token.pipe, load.id, JSON.stringify(load), JSON.stringify(load.streams)] },
+        ...load.splits.map((split) => ({
+          sql: `insert into ${STATE_SCHEMA}.splits (pipe, load, split, split_epoch, revision, position, complete, row_count, rejected, byte_count, backend)
+          values ($1, $2, $3, 0, 0, null, false, 0, 0, 0, null)`, params: [token.pipe, load.id, split.id],
+        })),
+      ]);
       return load;
     });
   }
@@ -83,12 +85,14 @@ export class SqlRun implements Run {
   private async compareAndSet(control: SqlSession, load: Load, after: Readonly<Record<string, LoadId | undefined>>): Promise<void> {
     const { database, token } = this.context;
     for (const stream of load.streams) {
-      await control.query(`insert into ${STATE_SCHEMA}.streams (pipe, stream, rebuild, incarnations) values ($1, $2, false, '{}') on conflict (pipe, stream) do nothing`, [token.pipe, stream]);
-      const [row] = await control.query(`select last_load from ${STATE_SCHEMA}.streams where pipe = $1 and stream = $2`, [token.pipe, stream]);
-      if (text(row?.['last_load']) !== after[stream]) {
-        throw database.error({ what: 'fenced', scope: 'load', message: `Stream ${stream} has had load ${text(row?.['last_load']) ?? 'none'} since load ${load.id} was planned.` });
-      }
-      await control.query(`update ${STATE_SCHEMA}.streams set last_load = $3 where pipe = $1 and stream = $2`, [token.pipe, stream, load.id]);
+      const [, found] = await control.queries([
+        { sql: `insert into ${STATE_SCHEMA}.streams (pipe, stream, rebuild, incarnations) values ($1, $2, false, '{}') on conflict (pipe, stream) do nothing`, params: [token.pipe, stream] },
+        { sql: `select last_load from ${STATE_SCHEMA}.streams where pipe = $1 and stream = $2`, params: [token.pipe, stream] },
+        { sql: `update ${STATE_SCHEMA}.streams set last_load = $3 where pipe = $1 and stream = $2`, params: [token.pipe, stream, load.id] },
+      ]);
+      const last = text(found?.[0]?.['last_load']);
+      if (last === after[stream]) continue;
+      throw database.error({ what: 'fenced', scope: 'load', message: `Stream ${stream} has had load ${last ?? 'none'} since load ${load.id} was planned.` });
     }
   }
 

@@ -5,7 +5,7 @@ import type { Batch, Schema } from '#batch';
 import { withoutRejected } from '../change-log/rejects.ts';
 import { outOfCalendar } from './calendar.ts';
 import { qualified, type RowTarget, type SqlRow, type SqlSession } from './dialect.ts';
-import { explained, holdLoad, holdRun, holdSplit } from './fence.ts';
+import { holdFences, loadFence, runFence, splitFence } from './fence.ts';
 import { checkIncarnations } from './incarnation.ts';
 import { applySink } from './merge.ts';
 import { STATE_SCHEMA, targetName, UNAVAILABLE_MASK } from './names.ts';
@@ -15,6 +15,7 @@ import { applyVersions } from './scd2.ts';
 import { carriedColumns, directTarget, isDirty, isPlain, keepColumns, movedMask, noteChanges, nothingPending, sinkId, stageFor, withOrdinal, type Sink } from './sink.ts';
 import { count, json, text } from './state.ts';
 import { swapShadow, Tables } from './tables.ts';
+import { explained } from './transact.ts';
 
 export interface Opening {
   readonly load: Load;
@@ -33,7 +34,7 @@ export async function openSession(context: RunContext, opening: Opening): Promis
     const backend = text(before?.['backend']);
     if (backend !== undefined) await database.terminate(session, backend);
     await failpoint('sql.open');
-    const row = await context.control.transact((control) => raiseEpoch(context, opening, { control, session }));
+    const row = await context.control.transact([runFence(database, token, 'share'), loadFence(database, token, load)], (control) => raiseEpoch(context, opening, { control, session }));
     const position = text(row['position']);
     const committed = position === undefined ? undefined : { position: JSON.parse(position) as Checkpoint['position'], complete: row['complete'] === true };
     return new SqlSessionWriter(context, opening, { session, epoch: count(row['split_epoch']), committed });
@@ -46,8 +47,6 @@ export async function openSession(context: RunContext, opening: Opening): Promis
 /** On the run's control connection, whose backend a successor knows: this session's own is known from here on (rule 10). */
 async function raiseEpoch(context: RunContext, { load, split }: Opening, { control, session }: { readonly control: SqlSession; readonly session: SqlSession }): Promise<SqlRow> {
   const { database, token } = context;
-  await holdRun(database, control, token, 'share');
-  await holdLoad(database, control, token, load);
   const [row] = await control.query(`update ${STATE_SCHEMA}.splits set split_epoch = split_epoch + 1, backend = $4 where pipe = $1 and load = $2 and split = $3 returning *`,
     [token.pipe, load.id, split.id, session.backend ?? null]);
   if (!row) throw database.error({ what: 'fenced', scope: 'load', message: `Load ${load.id} has no split ${split.id}.` });
@@ -112,15 +111,13 @@ class SqlSessionWriter implements Session {
   }
 
   private explained<T>(work: () => Promise<T>): Promise<T> {
-    return explained(this.context.database, work, (connection) => this.hold(connection));
+    return explained(this.context.database, work, this.fences());
   }
 
-  private async hold(connection: SqlSession) {
+  private fences() {
     const { database, token } = this.context;
     const { load, split } = this.opening;
-    await holdRun(database, connection, token, 'share');
-    await holdLoad(database, connection, token, load);
-    return holdSplit(database, connection, token, { load: load.id, split: split.id, epoch: this.epoch });
+    return [runFence(database, token, 'share'), loadFence(database, token, load), splitFence(database, token, { load: load.id, split: split.id, epoch: this.epoch })] as const;
   }
 
   private targetId(target: Target): string {
@@ -276,12 +273,12 @@ class SqlSessionWriter implements Session {
 
   private async commitAll(at: Checkpoint, rejections: readonly Rejection[]): Promise<CommitReceipt> {
     this.bytes += await this.session.writer.finish();
-    if (!this.inTransaction) await this.session.begin();
-    this.inTransaction = true;
     let revision: number;
     const rows = this.accepted - this.refused;
     try {
-      revision = await this.commitIn(at, rejections, rows);
+      const begins = !this.inTransaction;
+      this.inTransaction = true;
+      revision = await this.commitIn(at, rejections, { rows, begins });
       await failpoint('sql.commit.before');
     } catch (error) {
       this.inTransaction = false;
@@ -321,11 +318,11 @@ class SqlSessionWriter implements Session {
   }
 
   /** Locks and checks, rows, rejects, swaps, position: one transaction (rules 7, 16, 23). */
-  private async commitIn(at: Checkpoint, rejections: readonly Rejection[], rows: number): Promise<number> {
+  private async commitIn(at: Checkpoint, rejections: readonly Rejection[], { rows, begins }: { readonly rows: number; readonly begins: boolean }): Promise<number> {
     const { context, session } = this;
     const { database, token } = context;
     const { load, split } = this.opening;
-    const before = await this.hold(session);
+    const [, , before] = await holdFences(session, this.fences(), { begins });
     await failpoint('sql.commit.held');
     const dirty = [...this.sinks.values()].filter(isDirty).sort((a, b) => (sinkId(a.into) < sinkId(b.into) ? -1 : 1));
     await checkIncarnations(context, session, [...targetsOf(context, load, split), ...dirty.map((sink) => ({ stream: sink.target.stream, name: sink.into }))]);
@@ -337,9 +334,15 @@ class SqlSessionWriter implements Session {
     for (const rejection of rejections) await this.storeRejection(rejection);
     for (const stream of at.rebuilt ?? []) await swapShadow(context, session, stream);
     const revision = count(before['revision']) + 1;
-    await session.query(`update ${STATE_SCHEMA}.splits set revision = $4, position = $5, complete = complete or $6, row_count = row_count + $7, rejected = rejected + $8, byte_count = byte_count + $9
-      where pipe = $1 and load = $2 and split = $3`, [token.pipe, load.id, split.id, revision, json(at.position), at.last === true, rows, rejections.length, this.bytes]);
-    if (!load.staged) await session.query(`update ${STATE_SCHEMA}.streams set fingerprint = $2 where pipe = $1 and fingerprint is null and stream in (${split.streams.map((stream) => database.dialect.literal(stream)).join(', ')})`, [token.pipe, load.fingerprint]);
+    await session.queries([
+      {
+        sql: `update ${STATE_SCHEMA}.splits set revision = $4, position = $5, complete = complete or $6, row_count = row_count + $7, rejected = rejected + $8, byte_count = byte_count + $9
+          where pipe = $1 and load = $2 and split = $3`, params: [token.pipe, load.id, split.id, revision, json(at.position), at.last === true, rows, rejections.length, this.bytes],
+      },
+      ...(load.staged ? [] : [{
+        sql: `update ${STATE_SCHEMA}.streams set fingerprint = $2 where pipe = $1 and fingerprint is null and stream in (${split.streams.map((stream) => database.dialect.literal(stream)).join(', ')})`, params: [token.pipe, load.fingerprint],
+      }]),
+    ]);
     return revision;
   }
 

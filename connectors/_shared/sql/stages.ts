@@ -58,10 +58,10 @@ export async function endLoads(database: SqlDatabase, connection: SqlConnection,
 /** Ends loads whose work is done: nobody writes them any more. */
 export async function closeLoads(database: SqlDatabase, connection: SqlConnection, pipe: PipeId, loads: readonly LoadId[]): Promise<void> {
   if (loads.length === 0) return;
-  for (const load of loads) {
-    await connection.query(`delete from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2`, [pipe, load]);
-    await connection.query(`delete from ${STATE_SCHEMA}.loads where pipe = $1 and load = $2`, [pipe, load]);
-  }
+  await connection.queries(loads.flatMap((load) => [
+    { sql: `delete from ${STATE_SCHEMA}.splits where pipe = $1 and load = $2`, params: [pipe, load] },
+    { sql: `delete from ${STATE_SCHEMA}.loads where pipe = $1 and load = $2`, params: [pipe, load] },
+  ]));
   const theirs = (await stagesOf(connection, pipe)).filter((stage) => stage.load !== undefined && loads.includes(stage.load));
   await dropStages(database, connection, pipe, theirs);
 }

@@ -1,5 +1,5 @@
 import { EtlError, type JobState, type Json, type JsonObject, type Lease, type Load, type PipeId, type Position, type SplitState, type StoredLoad, type StreamState } from '#sdk';
-import type { SqlConnection, SqlRow } from './dialect.ts';
+import type { SqlConnection, SqlDatabase, SqlRow } from './dialect.ts';
 import { STATE_SCHEMA } from './names.ts';
 
 /** The form of these tables. A later one says so in its own row of `format`, and this version leaves them alone. */
@@ -33,22 +33,20 @@ export const text = (value: unknown): string | undefined => (value === null || v
 export const count = (value: unknown): number => Number(value ?? 0);
 const parse = <T>(value: unknown): T => JSON.parse(String(value)) as T;
 
+/** What is there of the state: nothing yet; tables of an older version, which lack what was added since; all that this version writes. */
+export type StateForm = 'none' | 'older' | 'current';
+
 /** Throws where a later version of etl wrote the state. */
-export async function hasState(connection: SqlConnection): Promise<boolean> {
-  const tables = await connection.query(`select table_name as name from information_schema.tables where table_schema = '${STATE_SCHEMA}' and table_name in ('quarantine', 'format')`);
-  if (tables.some(({ name }) => name === 'format')) {
+export async function stateForm({ dialect }: SqlDatabase, connection: SqlConnection): Promise<StateForm> {
+  const columns = (await connection.query(dialect.columnNames(STATE_SCHEMA))).map((row) => `${String(row['table_name'])}.${String(row['column_name'])}`);
+  if (columns.includes('format.version')) {
     const [row] = await connection.query(`select max(version) as version from ${STATE_SCHEMA}.format`);
     if (count(row?.['version']) > FORMAT) {
       throw new EtlError({ kind: 'unsupported', code: 'ETL-SQL-002', message: `The state in ${STATE_SCHEMA} has format ${count(row?.['version'])}; this version reads ${FORMAT}.`, hint: 'Use the version of etl that wrote it, or a newer one.' });
     }
   }
-  return tables.some(({ name }) => name === 'quarantine');
-}
-
-/** The tables have all that this version writes: those of an older one lack the columns that were added. */
-export async function isCurrent(connection: SqlConnection): Promise<boolean> {
-  const rows = await connection.query(`select table_name from information_schema.columns where table_schema = '${STATE_SCHEMA}' and ((table_name = 'leases' and column_name = 'resting') or (table_name = 'quarantine' and column_name = 'id'))`);
-  return rows.length === 2;
+  if (!columns.includes('quarantine.id')) return 'none'; // the last table that is made
+  return columns.includes('leases.resting') && columns.includes('format.version') ? 'current' : 'older';
 }
 
 function streamOf(row: SqlRow): StreamState {
@@ -76,7 +74,7 @@ export function splitOf(row: SqlRow): SplitState {
 }
 
 function loadsOf(loads: readonly SqlRow[], splits: readonly SqlRow[]): StoredLoad[] {
-  return loads.map((row) => ({
+  return loads.toSorted((a, b) => (String(a['load']) < String(b['load']) ? -1 : 1)).map((row) => ({
     load: parse<Load>(row['body']),
     openStreams: parse<string[]>(row['open_streams']),
     splits: Object.fromEntries(splits.filter((split) => split['load'] === row['load']).map((split) => [String(split['split']), splitOf(split)])),
@@ -85,10 +83,8 @@ function loadsOf(loads: readonly SqlRow[], splits: readonly SqlRow[]): StoredLoa
 
 /** All that the state tables say of a pipe. Run it in a transaction to have it of one instant. */
 export async function readState(connection: SqlConnection, pipe: PipeId): Promise<JobState> {
-  const [head] = await connection.query(`select * from ${STATE_SCHEMA}.pipes where pipe = $1`, [pipe]);
-  const streams = await connection.query(`select * from ${STATE_SCHEMA}.streams where pipe = $1`, [pipe]);
-  const loads = await connection.query(`select * from ${STATE_SCHEMA}.loads where pipe = $1 order by load`, [pipe]);
-  const splits = loads.length === 0 ? [] : await connection.query(`select * from ${STATE_SCHEMA}.splits where pipe = $1`, [pipe]);
+  const [[head] = [], streams = [], loads = [], splits = []] = await connection.queries(['pipes', 'streams', 'loads', 'splits'].map((table) => (
+    { sql: `select * from ${STATE_SCHEMA}.${table} where pipe = $1`, params: [pipe] })));
   const sourceIdentity = text(head?.['source_identity']);
   const owner = text(head?.['owner']);
   return {

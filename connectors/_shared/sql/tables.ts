@@ -3,7 +3,7 @@ import type { Load, Target } from '#sdk';
 import { tableKey, targetName, shortName, withMark } from './names.ts';
 import type { SqlConnection, TableInfo, TableName } from './dialect.ts';
 import { createTable, keyIsNullable, mapColumns, ownColumns, planTable, uniqueKey, type PlannedColumn, type TablePlan } from './evolve.ts';
-import { holdLoad, holdRun } from './fence.ts';
+import { loadFence, runFence } from './fence.ts';
 import { own, storeIncarnation, takeTable } from './incarnation.ts';
 import type { RunContext } from './run.ts';
 import { nothingPending, sinkKey, stageColumns, type Sink } from './sink.ts';
@@ -30,9 +30,7 @@ export class Tables {
 
   async prepare(target: Target, schema: Schema, wanted: Wanted): Promise<Prepared> {
     const { control, database, token } = this.context;
-    return control.transact(async (session) => {
-      await holdRun(database, session, token, 'share');
-      await holdLoad(database, session, token, this.load);
+    return control.transact([runFence(database, token, 'share'), loadFence(database, token, this.load)], async (session) => {
       await database.dialect.prepareTypes(session, schema.fields);
       await database.dialect.lockName(session, tableKey(targetName(database.dialect, target)));
       if (this.load.staged) return this.prepareStage(session, target, schema, { kind: 'load', generation: undefined, changes: wanted.changes });

@@ -2,7 +2,7 @@
 const BLOCK: i32 = 65536;
 const TABLE_BITS: u32 = 14;
 
-@inline function slotOf(v: u32): u32 { return (v * 0x1e35a7bd) >> (32 - TABLE_BITS); }
+@inline function slotOf(p: usize): u32 { return <u32>(((load<u64>(p) << 16) * 0x9E3779B185EBCA87) >> (64 - TABLE_BITS)); }
 
 function literal(from: usize, to: usize, out: usize): usize {
   const len = <u32>(to - from), n = len - 1;
@@ -29,10 +29,11 @@ function block(base: usize, n: i32, out: usize, table: usize): usize {
     const limit = end - 15;
     let p = base + 1, skip: u32 = 32;
     while (p < limit) {
-      const v = load<u32>(p), slot = table + (<usize>slotOf(v) << 1);
+      const v = load<u32>(p), slot = table + (<usize>slotOf(p) << 1);
       const q = base + load<u16>(slot);
       store<u16>(slot, <u16>(p - base));
       if (load<u32>(q) != v) { p += skip >> 5; skip++; continue; }
+      if (p - q >= 2048 && load<u64>(q) != load<u64>(p)) { p += skip >> 5; skip++; continue; }
       if (next < p) out = literal(next, p, out);
       let a = p + 4, b = q + 4;
       while (a + 8 <= end) {
@@ -43,7 +44,7 @@ function block(base: usize, n: i32, out: usize, table: usize): usize {
       if (a + 8 > end) { b = q + (a - p); while (a < end && load<u8>(a) == load<u8>(b)) { a++; b++; } }
       out = copyTag(<u32>(p - q), <i32>(a - p), out);
       p = a; next = a; skip = 32;
-      if (p < limit) store<u16>(table + (<usize>slotOf(load<u32>(p - 1)) << 1), <u16>(p - 1 - base));
+      if (p < limit) store<u16>(table + (<usize>slotOf(p - 1) << 1), <u16>(p - 1 - base));
     }
   }
   return next < end ? literal(next, end, out) : out;

@@ -54,7 +54,7 @@ export const commitBugs: readonly PlantedBug[] = [
   },
   {
     name: 'commit without the load check (SQL)', catcher: duckdbTest('rule 7: a session of a load'),
-    edits: [{ file: 'connectors/_shared/sql/session.ts', find: '    await holdLoad(database, connection, token, load);\n    return holdSplit(', replace: '    return holdSplit(' }],
+    edits: [{ file: 'connectors/_shared/sql/fence.ts', find: '      if (!writable) throw database', replace: "      if (!writable && load.id === '') throw database" }],
   },
   { name: 'commit without the split epoch (files)', catcher: fileSuite, edits: [{ file: INTENTS, find: "      if (split?.epoch !== body.epoch) return fenced('split');\n", replace: '' }] },
   {
