@@ -115,6 +115,24 @@ describe('replace', () => {
     expect(await hiddenNames(disk, orders)).toEqual([]);
   });
 
+  it('rule 7: a run that slept while its files got their names, and whose successor has replaced them, is fenced', async () => {
+    const to = target('replace');
+    const first = load('L1', { targets: [to], staged: true });
+    const run = await start(first);
+    await commit(await open(run, first), to, [1, 2], at(2, { last: true }));
+    installFailpoints(async (met) => {
+      if (met !== 'file.name') return;
+      installFailpoints(undefined);
+      const successor = await fresh().claim(PIPE, owner('r2'));
+      const second = load('L2', { targets: [to], staged: true });
+      await successor.begin(second, { 'public.orders': 'L1' });
+      await commit(await open(successor, second), to, [5], at(1, { last: true }));
+      await successor.publish(second, ['public.orders']);
+    });
+    await expect(run.publish(first, ['public.orders'])).rejects.toMatchObject({ kind: 'fenced', scope: 'run' });
+    expect(await visibleIds(disk, orders)).toEqual([5]);
+  });
+
   it('rule 8: a reset load is staged and replaces the rows of an append', async () => {
     const one = load('L1');
     const run = await start(one);

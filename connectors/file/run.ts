@@ -5,6 +5,7 @@ import { jobState, replacesAt, type Fold } from '../_shared/commit-log/fold.ts';
 import { beginIntent, openIntent, publishIntent, resetIntent } from '../_shared/commit-log/intents.ts';
 import type { Incarnation } from '../_shared/commit-log/records.ts';
 import { fileGone, targetLost } from './errors.ts';
+import { explained } from './fence.ts';
 import { incarnationOf, settleTable } from './folder.ts';
 import { hidden, tableOf } from './layout.ts';
 import { leaseOf, readLease, writeLease } from './lease.ts';
@@ -48,7 +49,11 @@ export class FileRun implements Run {
     return load;
   }
 
-  async open(load: Load, split: Split, _abort: AbortSignal): Promise<Session> {
+  open(load: Load, split: Split, _abort: AbortSignal): Promise<Session> {
+    return explained(this.pipe, this.token.runEpoch, () => this.openSplit(load, split));
+  }
+
+  private async openSplit(load: Load, split: Split): Promise<Session> {
     const intent = openIntent(this.token.runEpoch, { load: load.id, split: split.id }, this.pipe.nonce());
     await this.pipe.log.append(intent);
     await failpoint('file.open.recorded');
@@ -60,7 +65,11 @@ export class FileRun implements Run {
     return new FileSession(this.pipe, { run: this.token.runEpoch, runId: this.token.runId, load, split, opened: intent.opened });
   }
 
-  async publish(load: Load, streams: readonly string[]): Promise<'published' | 'already'> {
+  publish(load: Load, streams: readonly string[]): Promise<'published' | 'already'> {
+    return explained(this.pipe, this.token.runEpoch, () => this.publishStreams(load, streams));
+  }
+
+  private async publishStreams(load: Load, streams: readonly string[]): Promise<'published' | 'already'> {
     const { log } = this.pipe;
     await log.readOn();
     const targets = targetsOf(load, streams);

@@ -9,6 +9,7 @@ import type { CommitBody, Incarnation, LogFile } from '../_shared/commit-log/rec
 import { fileTargetOptions, type FileTargetOptions } from './config.ts';
 import { DataFile } from './data-file.ts';
 import { sessionOver, targetLost } from './errors.ts';
+import { explained } from './fence.ts';
 import { bindTable, incarnationOf, settleTable, showFiles } from './folder.ts';
 import { dataName, makesFolder, tableOf, type FileOrigin } from './layout.ts';
 import type { Pipe } from './place.ts';
@@ -60,7 +61,11 @@ export class FileSession implements Session {
     this.origin = { tag: pipe.tag, run: work.run, load: work.load.id, split: work.split.id, epoch: work.opened.epoch };
   }
 
-  async accept(message: TargetMessage): Promise<void> {
+  accept(message: TargetMessage): Promise<void> {
+    return explained(this.pipe, this.work.run, () => this.acceptMessage(message));
+  }
+
+  private async acceptMessage(message: TargetMessage): Promise<void> {
     switch (message.type) {
       case 'schema': return this.acceptSchema(message.target, message.schema);
       case 'batch': return this.acceptBatch(message.target, message.batch);
@@ -156,7 +161,11 @@ export class FileSession implements Session {
     return this.rejected.splice(0);
   }
 
-  async commit(at: Checkpoint, rejections: readonly Rejection[]): Promise<CommitReceipt> {
+  commit(at: Checkpoint, rejections: readonly Rejection[]): Promise<CommitReceipt> {
+    return explained(this.pipe, this.work.run, () => this.commitAll(at, rejections));
+  }
+
+  private async commitAll(at: Checkpoint, rejections: readonly Rejection[]): Promise<CommitReceipt> {
     this.assertOpen();
     this.state = 'committing';
     try {

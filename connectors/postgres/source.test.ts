@@ -88,9 +88,12 @@ test('hostile names, views, queries, excluded and chosen columns', async () => {
   expect((await pass(selection('public.seen', { exclude: ['B'] }))).rows).toEqual([['1']]);
   expect((await pass(selection('mine', { query: 'select 1 as one, now() - now() as nothing; ' }))).rows).toEqual([['1', 'PT0S']]);
   await using source = await open();
-  const streams = await source.discover({ mine: 'select 1 as one' });
+  const streams = await source.discover({ queries: { mine: 'select 1 as one' } });
   expect(streams.find((each) => each.name === 'mine')?.schema.fields.map((field) => field.name)).toEqual(['one']);
   expect(streams.find((each) => each.name === 'public.types')?.schema.key).toEqual(['id']);
+  const only = await source.discover({ only: ['public.a"; drop table types; --', 'public.nowhere'] });
+  expect(only).toEqual(streams.filter((each) => each.name === 'public.a"; drop table types; --'));
+  expect(await source.discover({ only: [] })).toEqual([]);
 });
 
 test('what a role lacks, and what it has too much of, is named', async () => {

@@ -1,6 +1,6 @@
 import {
   EtlError, type CheckReport, type ConnectorContext, type JobState, type Load, type PlanOptions, type Position, type Reading, type RunToken, type Selection,
-  type Source, type SourceMessage, type Split, type StreamInfo,
+  type Discovery, type Source, type SourceMessage, type Split, type StreamInfo,
 } from '#sdk';
 import type { SourceConfig } from './config.ts';
 import type { Connection } from './connection.ts';
@@ -86,9 +86,9 @@ export class PostgresSource implements Source {
     return checkSource(await this.sessions.questions(), selection, this.context);
   }
 
-  async discover(queries: Readonly<Record<string, string>> = {}): Promise<readonly StreamInfo[]> {
+  async discover({ queries = {}, only }: Discovery = {}): Promise<readonly StreamInfo[]> {
     const connection = await this.sessions.questions();
-    const relations = [...(await loadRelations(connection))];
+    const relations = only?.length === 0 ? [] : [...(await loadRelations(connection, only))];
     for (const [stream, query] of Object.entries(queries)) relations.push(await describeQuery(connection, stream, query));
     for (const relation of relations) this.relations.set(relation.stream, relation);
     return relations.map(streamInfo);

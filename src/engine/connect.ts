@@ -1,5 +1,6 @@
 import { EtlError, type SourceLocation } from '../errors/error.ts';
 import type { ResolvedConnection, ResolvedJob } from '../job/resolved.ts';
+import { readCatalogue } from '../plan/pipes.ts';
 import type { Connector, ConnectorContext } from '../sdk/connector.ts';
 import type { Destination, Source, StreamInfo } from '../sdk/contract.ts';
 import type { Ports } from '../sdk/ports.ts';
@@ -66,9 +67,9 @@ function placed(error: unknown, { name, location }: ResolvedConnection): unknown
 }
 
 /** The catalogue, with the job's own queries described; a query that fails points at its stream. */
-export async function discoverFor(job: ResolvedJob, source: Connected<Source>, queries: Readonly<Record<string, string>>): Promise<readonly StreamInfo[]> {
+export async function discoverFor(job: ResolvedJob, source: Connected<Source>): Promise<readonly StreamInfo[]> {
   try {
-    return await greeted(source, () => source.port.discover(queries));
+    return await greeted(source, () => readCatalogue(job, source.port));
   } catch (error) {
     if (!(error instanceof EtlError) || error.location !== undefined || error.configPath === undefined) throw error;
     const entry = job.streams.find(({ pattern }) => error.configPath?.startsWith(`streams.${pattern}`));

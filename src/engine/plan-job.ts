@@ -1,6 +1,6 @@
 import type { ResolvedJob } from '../job/resolved.ts';
 import { bind, digest, refuseSharedTables, type Binding } from '../plan/bind.ts';
-import { matchStreams, queriesOf, selected } from '../plan/pipes.ts';
+import { matchStreams, selected } from '../plan/pipes.ts';
 import type { Destination, Json, JobState, Load, Position, SchemaPlan, Source } from '../sdk/contract.ts';
 import { classified, discoverFor, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
 import { splitLimit } from './pipe-run.ts';
@@ -39,7 +39,7 @@ export interface JobPlan {
 export async function planJob(job: ResolvedJob, options: PlanJobOptions, engine: EngineContext): Promise<JobPlan> {
   const source = await openSource(job, engine);
   try {
-    const catalogue = await discoverFor(job, source, queriesOf(job));
+    const catalogue = await discoverFor(job, source);
     const pipes: { pipe: string; streams: PlannedStream[] }[] = [];
     for (const { id, destination: name, streams } of matchStreams(job, catalogue, options.select)) {
       const destination = await openDestination(job, name, engine);

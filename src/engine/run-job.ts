@@ -1,7 +1,7 @@
 import { EtlError } from '../errors/error.ts';
 import type { ResolvedJob } from '../job/resolved.ts';
 import { bind, refuseSharedTables, type Binding } from '../plan/bind.ts';
-import { destinationsOf, matchStreams, pipeId, queriesOf, selected, type PipeStreams } from '../plan/pipes.ts';
+import { destinationsOf, matchStreams, pipeId, selected, type PipeStreams } from '../plan/pipes.ts';
 import type { Destination, Run, Source, StreamInfo } from '../sdk/contract.ts';
 import { discoverFor, greeted, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
 import type { RunEvent, RunReport, StreamReport } from './events.ts';
@@ -117,7 +117,7 @@ function greet({ job, engine }: Setting, source: Connected<Source>): Greeting {
   const { clock } = engine.ports;
   const identity = greeted(source, () => source.port.identity());
   identity.catch((error: unknown) => { failed.abort(error); });
-  const discover = () => discoverFor(job, source, queriesOf(job));
+  const discover = () => discoverFor(job, source);
   const early = identity.then(discover).then((found) => ({ found, at: clock.monotonic() }));
   early.catch(() => undefined);
   return {

@@ -1,7 +1,7 @@
 import { EtlError } from '../errors/error.ts';
 import { editDistance } from '../job/diagnostics.ts';
 import type { ResolvedJob, ResolvedStream } from '../job/resolved.ts';
-import type { StreamInfo } from '../sdk/contract.ts';
+import type { Source, StreamInfo } from '../sdk/contract.ts';
 
 /** One stream of the catalogue and the entry of the job that decides it. */
 export interface MatchedStream {
@@ -38,6 +38,15 @@ export function selected(globs: readonly string[] | undefined, name: string): bo
 /** Queries of the job by stream name: the source describes them beside its catalogue. */
 export function queriesOf(job: ResolvedJob): Readonly<Record<string, string>> {
   return Object.fromEntries(job.streams.flatMap((entry) => (entry.query === undefined || entry.skip ? [] : [[entry.pattern, entry.query]])));
+}
+
+/** What a job needs of the catalogue: the streams that it names, or all of them where it has patterns, or a name that is not there. */
+export async function readCatalogue(job: ResolvedJob, source: Pick<Source, 'discover'>): Promise<readonly StreamInfo[]> {
+  const queries = queriesOf(job);
+  const tables = job.streams.filter(({ query, skip }) => query === undefined && !skip).map(({ pattern }) => pattern);
+  if (tables.some((name) => name.includes('*'))) return source.discover({ queries });
+  const found = await source.discover({ queries, only: tables });
+  return tables.every((name) => found.some((info) => info.name === name)) ? found : source.discover({ queries });
 }
 
 /** An exact name wins over a pattern, an earlier pattern over a later one. */

@@ -125,13 +125,20 @@ export interface CheckItem {
 }
 export type CheckReport = readonly CheckItem[];
 
+export interface Discovery {
+  /** The job's streams that are a query of the user's, by stream name. */
+  readonly queries?: Readonly<Record<string, string>>;
+  /** These are enough, by name: a source with a large catalogue reads no more of it. What is not there is left out. */
+  readonly only?: readonly string[];
+}
+
 export interface Source extends AsyncDisposable {
   /** What positions belong to: system id and database, account, bucket. */
   identity(): Promise<string>;
   /** Connection, grants (missing and excess), clock, retention. Reads only. */
   check(selection: readonly Selection[]): Promise<CheckReport>;
-  /** The catalogue. `queries` are the job's streams that are a query of the user's, by stream name. */
-  discover(queries?: Readonly<Record<string, string>>): Promise<readonly StreamInfo[]>;
+  /** The catalogue, with the job's own queries described. */
+  discover(wanted?: Discovery): Promise<readonly StreamInfo[]>;
   /** New loads from the published positions. Reads only; a stream with nothing to do still gets its (empty) load. */
   plan(selection: readonly Selection[], state: JobState, options: PlanOptions): Promise<readonly Load[]>;
   /** Makes what reading rests on (snapshot, slot), held until dispose; may fix bounds and splits. Before `run.begin` (rule 6). */

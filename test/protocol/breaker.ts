@@ -112,7 +112,7 @@ export function breakingSource(source: Source, breaker: Breaker, { saved, idleAt
   return {
     identity: () => source.identity(),
     check: (selection) => source.check(selection),
-    discover: (queries) => source.discover(queries),
+    discover: (wanted) => source.discover(wanted),
     plan: (selection, state, options) => source.plan(selection, state, options),
     begin: (load, run) => step('begin', () => source.begin(load, run)),
     resume: (load, run) => step('resume', () => source.resume(load, run)),

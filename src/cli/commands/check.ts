@@ -1,7 +1,7 @@
 import { Flags } from '../oclif.ts';
 import type { CheckReport, Selection } from '#sdk';
 import { bind } from '../../plan/bind.ts';
-import { matchStreams, queriesOf } from '../../plan/pipes.ts';
+import { matchStreams, readCatalogue } from '../../plan/pipes.ts';
 import { EtlCommand, type Outcome } from '../command.ts';
 import { engineContext } from '../engine.ts';
 import { EXIT } from '../exit.ts';
@@ -21,7 +21,7 @@ export default class Check extends EtlCommand {
     const engine = engineContext(this.output);
     const destinations = await eachPipe(job, engine, async ({ id, name, destination }) => ({ id, name, capabilities: destination.capabilities, report: await destination.check({ probe: flags.probe }) }));
     const source = await withSource(job, engine, async (port) => {
-      const pipes = matchStreams(job, await port.discover(queriesOf(job)));
+      const pipes = matchStreams(job, await readCatalogue(job, port));
       const selection: Selection[] = pipes.flatMap((pipe) => {
         const capabilities = destinations.find(({ id }) => id === pipe.id)?.capabilities;
         return capabilities ? pipe.streams.map((match) => bind(match, capabilities, { fullRefresh: false }).selection) : [];

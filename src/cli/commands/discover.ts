@@ -23,7 +23,7 @@ export default class Discover extends EtlCommand {
 
   async #ofJob(file: string): Promise<readonly StreamInfo[]> {
     const { job } = await readJob({ first: file }, this.output);
-    return withSource(job, engineContext(this.output), (source) => source.discover(queriesOf(job)));
+    return withSource(job, engineContext(this.output), (source) => source.discover({ queries: queriesOf(job) }));
   }
 
   async #ofUrl(url: string): Promise<readonly StreamInfo[]> {

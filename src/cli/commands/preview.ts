@@ -2,7 +2,7 @@ import { Flags } from '../oclif.ts';
 import { EtlError } from '../../errors/error.ts';
 import { createNormalizer } from '../../normalize/index.ts';
 import { bind, type Binding } from '../../plan/bind.ts';
-import { matchStreams, queriesOf } from '../../plan/pipes.ts';
+import { matchStreams, readCatalogue } from '../../plan/pipes.ts';
 import { rows as rowsOf, type Batch } from '#batch';
 import type { Source } from '#sdk';
 import { EtlCommand, type Outcome } from '../command.ts';
@@ -27,7 +27,7 @@ export default class Preview extends EtlCommand {
     const engine = engineContext(this.output);
     const abilities = await eachPipe(job, engine, async ({ id, destination }) => ({ id, capabilities: destination.capabilities }));
     const streams = await withSource(job, engine, async (source) => {
-      const bindings = matchStreams(job, await source.discover(queriesOf(job)), flags.select).flatMap((pipe) => {
+      const bindings = matchStreams(job, await readCatalogue(job, source), flags.select).flatMap((pipe) => {
         const capabilities = abilities.find(({ id }) => id === pipe.id)?.capabilities;
         return capabilities ? pipe.streams.map((match) => bind(match, capabilities, { fullRefresh: true })) : [];
       });

@@ -98,7 +98,7 @@ export const commitBugs: readonly PlantedBug[] = [
   { name: 'begin without compare-and-set (files)', catcher: fileSuite, edits: [{ file: INTENTS, find: '      if (load.streams.some((stream) => fold.streams.get(stream)?.lastLoad !== after[stream])) return fenced(\'begin\');\n', replace: '' }] },
   {
     name: 'begin without compare-and-set (SQL)', catcher: duckdbTest('rule 4: begin compares'),
-    edits: [{ file: 'connectors/_shared/sql/run.ts', find: "if (text(row?.['last_load']) !== after[stream]) {", replace: "if (text(row?.['last_load']) !== after[stream] && stream === '') {" }],
+    edits: [{ file: 'connectors/_shared/sql/run.ts', find: 'if (last === after[stream]) continue;', replace: 'if (stream !== "") continue;' }],
   },
   {
     name: 'begin without the run epoch (memory)', catcher: memorySuite,

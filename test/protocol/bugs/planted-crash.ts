@@ -20,7 +20,7 @@ const positionFirst: PlantedBug['edits'] = [{
 const noFences: PlantedBug['edits'] = [
   { file: FENCE, find: "if (row && count(row['run_epoch']) === token.runEpoch) return;", replace: 'if (row) return;' },
   { file: FENCE, find: '  if (!writable) throw', replace: "  if (!writable && load.id === '') throw" },
-  { file: RUN, find: "if (text(row?.['last_load']) !== after[stream]) {", replace: "if (text(row?.['last_load']) !== after[stream] && stream === '') {" },
+  { file: RUN, find: 'if (last === after[stream]) continue;', replace: 'if (stream !== "") continue;' },
 ];
 
 /** Mistakes that only show when a process dies, is paused or is cut off: `npm run crash` looks for them, from a seed whose first round has the modes that they concern. */
