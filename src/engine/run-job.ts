@@ -69,8 +69,7 @@ export async function runJob(job: ResolvedJob, options: RunOptions, engine: Engi
     const result = await runClaimed(setting, source, claimed);
     return { runId: setting.runId, job: job.name, startedAt, durationMs: Math.round(clock.monotonic() - began), notes, ...result };
   } finally {
-    await source.port[Symbol.asyncDispose]();
-    for (const one of claimed.toReversed()) await letGo(one);
+    await Promise.all([source.port[Symbol.asyncDispose](), ...claimed.map(letGo)]);
   }
 }
 

@@ -10,6 +10,7 @@ export interface ParquetKernels {
   pqTextFit(offsets: number, from: number, to: number, room: number): number;
   pqDictClear(dictionary: number): void;
   pqDict(width: number, values: number, count: number, dictionary: number, out: number): number;
+  pqDictTextRange(indices: number, count: number, dictionary: number, marks: number, statistics: number): void;
   pqDictText(data: number, offsets: number, valid: number, from: number, to: number, dictionary: number, out: number): number;
   pqUndict(indices: number, count: number, dictionary: number, out: number): number;
   pqUndictSize(indices: number, count: number, dictionary: number): number;

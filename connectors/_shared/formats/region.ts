@@ -5,12 +5,18 @@ export class Region {
   address = 0;
   private size = 0;
   private arena: Arena | undefined;
+  private readonly first: number;
+
+  /** `first`: room at the start, where it is known what will be needed: growing copies. */
+  constructor(first = 960) {
+    this.first = first;
+  }
 
   /** Room for `size` bytes, of which the first `keep` stay what they are. */
   ensure(size: number, keep = 0): number {
     if (size <= this.size) return this.address;
     const arena = new Arena();
-    const room = Math.max(size, this.size * 2, 960);
+    const room = Math.max(size, this.size * 2, this.first);
     const address = arena.allocate(room);
     if (keep > 0) viewBytes(address, keep).set(viewBytes(this.address, keep));
     this.arena?.release();

@@ -25,16 +25,29 @@ const SIGHT = `SELECT pg_catalog.pg_is_in_recovery() AS replica,
   pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS sees`;
 
 export async function sight(connection: Connection): Promise<Sight> {
-  const [row] = await connection.query<{ replica: boolean; sees: boolean }>(SIGHT);
+  const [row] = await connection.query(SIGHT);
+  return sightOf(row);
+}
+
+function sightOf(row: { readonly replica?: boolean; readonly sees?: boolean } | undefined): Sight {
   if (row?.replica) return { complete: false, why: 'The server is a replica: the transactions that write are open elsewhere.' };
   if (!row?.sees) return { complete: false, why: 'The role may not see other sessions (GRANT pg_read_all_stats).' };
   return { complete: true, why: 'Open transactions of other sessions are seen.' };
 }
 
-/** The server's clock. Read before the open transactions are, and both before any snapshot: the other order loses rows. */
-export async function serverClock(connection: Connection): Promise<string> {
-  const [row] = await connection.query<{ now: string }>('SELECT pg_catalog.clock_timestamp()::text AS now');
-  return row?.now ?? '';
+const CLOCK = 'SELECT pg_catalog.clock_timestamp()::text AS now';
+
+export interface Moment {
+  /** The server's clock, read before the open transactions are: the other order loses rows. */
+  readonly now: string;
+  readonly seen: Sight;
+  readonly transactions: readonly OpenTransaction[];
+}
+
+/** Read before any snapshot. */
+export async function currentMoment(connection: Connection, ours: readonly number[]): Promise<Moment> {
+  const [clock, seen, transactions = []] = await connection.queries([{ sql: CLOCK }, { sql: SIGHT }, { sql: OLDEST_FIRST, params: [ours] }]);
+  return { now: String(clock?.[0]?.['now']), seen: sightOf(seen?.[0]), transactions: transactions as OpenTransaction[] };
 }
 
 /** A place in a server's transactions: all below it have ended, and every snapshot from then on shows what they wrote. */
@@ -69,9 +82,11 @@ const OPEN = `SELECT pid, coalesce(usename::text, '') AS user, coalesce(applicat
   UNION ALL
   SELECT NULL, owner::text, 'prepared ' || gid, prepared::text, 'prepared ' || gid, true FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()`;
 
+const OLDEST_FIRST = `SELECT * FROM (${OPEN}) AS o ORDER BY since::timestamptz`;
+
 /** Transactions of this database but for our own readers, the oldest first. */
 export async function openTransactions(connection: Connection, ours: readonly number[]): Promise<readonly OpenTransaction[]> {
-  return connection.query<OpenTransaction & Record<string, never>>(`SELECT * FROM (${OPEN}) AS o ORDER BY since::timestamptz`, [ours]);
+  return connection.query<OpenTransaction & Record<string, never>>(OLDEST_FIRST, [ours]);
 }
 
 export function nameOf(transaction: OpenTransaction): string {
@@ -100,10 +115,8 @@ export async function waitForEnd(
   }
 }
 
-/** The lesser of the clock and the start of the oldest transaction: below it no row can appear any more (guarantee 1). */
-export async function clockBound(connection: Connection, now: string, transactions: readonly OpenTransaction[]): Promise<string> {
+/** The lesser of the clock and the start of the oldest transaction, as an expression: below it no row can appear any more (guarantee 1). */
+export function clockBound(now: string, transactions: readonly OpenTransaction[]): string {
   const running = transactions.filter((each) => !each.prepared).map((each) => each.since);
-  const times = [now, ...running].map((each) => `${quoteText(each)}::pg_catalog.timestamptz`).join(', ');
-  const [row] = await connection.query<{ bound: string }>(`SELECT least(${times})::text AS bound`);
-  return row?.bound ?? now;
+  return `least(${[now, ...running].map((each) => `${quoteText(each)}::pg_catalog.timestamptz`).join(', ')})`;
 }

@@ -3,7 +3,7 @@ import type { Connection } from '../connection.ts';
 import { quoteName, quoteText } from '../quoting.ts';
 import { cursorKind, type CursorKind, type PgType } from '../types.ts';
 import type { Relation } from './catalogue.ts';
-import { clockBound, currentHorizon, nameOf, openTransactions, serverClock, sight, waitForEnd, writtenSince, type Horizon } from './clock.ts';
+import { clockBound, currentHorizon, currentMoment, nameOf, waitForEnd, writtenSince, type Horizon } from './clock.ts';
 import { beyond, mayBePlace, type Tuple } from './keyset.ts';
 import { columnNamed, type Selected } from './select.ts';
 
@@ -160,15 +160,13 @@ export async function fixBound(load: Load, input: BoundInput): Promise<Load> {
 
 async function timeBound(pass: Pass, cursor: CursorOf, { connection, selected, ours, context }: BoundInput): Promise<string | null> {
   const { stream } = pass.selection;
-  const now = await serverClock(connection);
-  const seen = await sight(connection);
-  const transactions = await openTransactions(connection, ours);
+  const { now, seen, transactions } = await currentMoment(connection, ours);
   const prepared = transactions.filter((each) => each.prepared);
   if (prepared.length > 0) await waitForEnd(connection, prepared, { ours, maxWaitMs: cursor.spec.maxWaitMs ?? DEFAULT_WAIT_MS, context });
   if (!seen.complete) context.note('warn', `${stream}: ${seen.why} Rows that are committed late may be missed: give the cursor a lookback.`);
   const [oldest] = transactions;
   if (oldest) context.note('info', `${stream}: the pass ends below the oldest open transaction: ${nameOf(oldest)}.`);
-  const bound = await clockBound(connection, now, transactions);
+  const bound = clockBound(now, transactions);
   const column = quoteName(cursor.spec.column);
   const type = quoteName('pg_catalog', cursor.type.name);
   // of the column's own precision: what is written later rounds to no less, so that nothing comes to lie at or below the bound
@@ -176,7 +174,7 @@ async function timeBound(pass: Pass, cursor: CursorOf, { connection, selected, o
   // a day is over for its last writer twelve hours after it is in UTC; where ties are read again they need not wait for that
   const allZones = cursor.type.name === 'date' && !readsTies(pass.selection, cursor) ? ` - interval '12 hours'` : '';
   const [row] = await connection.query<{ greatest: string | null; backwards: boolean }>(
-    `SELECT (SELECT max(${column})::text FROM ${selected.relation.from} WHERE ${column} < (${quoteText(bound)}::pg_catalog.timestamptz${allZones})::${valueType}) AS greatest,
+    `SELECT (SELECT max(${column})::text FROM ${selected.relation.from} WHERE ${column} < (${bound}${allZones})::${valueType}) AS greatest,
       ${pass.from === null ? 'false' : `${quoteText(pass.from)}::${type} > (${quoteText(now)}::pg_catalog.timestamptz)::${type}`} AS backwards`);
   if (row?.backwards && pass.from !== cursor.spec.start) throw backwards(stream, pass.from, now);
   return later(connection, type, pass.from, row?.greatest ?? null);
@@ -189,9 +187,8 @@ async function valueBound(pass: Pass, cursor: CursorOf, { connection, selected, 
   const [row] = await connection.query<{ greatest: string | null }>(`SELECT ${column}::text AS greatest FROM ${selected.relation.from} WHERE ${column} IS NOT NULL ORDER BY ${column} DESC LIMIT 1`);
   const greatest = row?.greatest ?? null;
   if (greatest !== null && pass.from !== null && pass.from !== cursor.spec.start) await refuseBackwards(connection, cursor, { stream, from: pass.from, greatest });
-  const seen = await sight(connection);
+  const { seen, transactions } = await currentMoment(connection, ours);
   if (!seen.complete) context.note('warn', `${stream}: ${seen.why} Rows that are committed late may be missed.`);
-  const transactions = await openTransactions(connection, ours);
   await waitForEnd(connection, transactions, { ours, maxWaitMs: cursor.spec.maxWaitMs ?? DEFAULT_WAIT_MS, context });
   return later(connection, type, pass.from, greatest);
 }

@@ -38,6 +38,13 @@ function runOf<T>(src: usize, i: i32, n: i32): i32 {
   while (j < n && level<T>(src, j) == v) j++;
   return j - i;
 }
+/** Eight levels of a byte each, which take `width` (1 or 2) bits. */
+@inline function packEight(levels: u64, width: i32, out: usize): usize {
+  if (width == 1) { store<u8>(out, <u8>((levels * 0x0102040810204080) >> 56)); return out + 1; }
+  const fours = (levels | (levels >> 6)) & 0x000f000f000f000f, bytes = fours | (fours >> 12);
+  store<u8>(out, <u8>bytes); store<u8>(out, <u8>(bytes >> 32), 1);
+  return out + 2;
+}
 function hybrid<T>(src: usize, n: i32, width: i32, out: usize): usize {
   let i = 0;
   while (i < n) {
@@ -54,8 +61,9 @@ function hybrid<T>(src: usize, n: i32, width: i32, out: usize): usize {
     while (end < n) { end += 8; if (end < n && level<T>(src, end) == level<T>(src, min(end + 15, n - 1)) && runOf<T>(src, end, n) >= 16) break; }
     const groups = (end - i) >> 3;
     out = varint((<u32>groups << 1) | 1, out);
-    let acc: u64 = 0, bits: u64 = 0;
-    for (let j = i; j < end; j++) {
+    let acc: u64 = 0, bits: u64 = 0, from = i;
+    if (sizeof<T>() == 1 && width <= 2) for (; from + 8 <= min(end, n); from += 8) out = packEight(load<u64>(src + from), width, out);
+    for (let j = from; j < end; j++) {
       acc |= <u64>(j < n ? level<T>(src, j) : 0) << bits; bits += width;
       while (bits >= 8) { store<u8>(out++, <u8>acc); acc >>= 8; bits -= 8; }
     }

@@ -21,14 +21,15 @@ function rangeFloat<T>(p: usize, n: i32, s: usize): void {
 }
 /** 16 bytes, big-endian: signed for decimals, unsigned for uuid. `flip` is the sign bit of the first half or 0. */
 function range16(p: usize, n: i32, s: usize, flip: u64): void {
+  if (n == 0) return;
+  if (!load<u32>(s + 32)) { v128.store(s, v128.load(p)); v128.store(s + 16, v128.load(p)); store<u32>(s + 32, 1); }
+  let lo = bswap<u64>(load<u64>(s)) ^ flip, loTail = bswap<u64>(load<u64>(s + 8)), hi = bswap<u64>(load<u64>(s + 16)) ^ flip, hiTail = bswap<u64>(load<u64>(s + 24));
   for (let i = 0; i < n; i++) {
-    const q = p + (<usize>i << 4), a = bswap<u64>(load<u64>(q)) ^ flip, b = bswap<u64>(load<u64>(q + 8));
-    const any = load<u32>(s + 32) != 0;
-    const la = bswap<u64>(load<u64>(s)) ^ flip, lb = bswap<u64>(load<u64>(s + 8));
-    if (!any || a < la || (a == la && b < lb)) v128.store(s, v128.load(q));
-    const ha = bswap<u64>(load<u64>(s + 16)) ^ flip, hb = bswap<u64>(load<u64>(s + 24));
-    if (!any || a > ha || (a == ha && b > hb)) v128.store(s + 16, v128.load(q));
-    store<u32>(s + 32, 1);
+    const q = p + (<usize>i << 4), v = bswap<u64>(load<u64>(q)) ^ flip;
+    if (v > lo && v < hi) continue;
+    const tail = bswap<u64>(load<u64>(q + 8));
+    if (v < lo || (v == lo && tail < loTail)) { lo = v; loTail = tail; v128.store(s, v128.load(q)); }
+    if (v > hi || (v == hi && tail > hiTail)) { hi = v; hiTail = tail; v128.store(s + 16, v128.load(q)); }
   }
 }
 /** Widens the statistics at `s` by n PLAIN values. `order` is Order in column.ts. */
@@ -129,6 +130,17 @@ export function pqTextRange(data: usize, offsets: usize, valid: usize, from: i32
     }
     widenText(value, len, s);
     stale = true;
+  }
+}
+/** Widens the statistics at `s` by the texts of a dictionary `d` that n indices name. `marks` is scratch of a byte for each entry. */
+export function pqDictTextRange(indices: usize, n: i32, d: usize, marks: usize, s: usize): void {
+  const starts = <usize>load<u32>(d + 24), values = <usize>load<u32>(d + 28), entries = load<u32>(d);
+  memory.fill(marks, 0, entries);
+  for (let i = 0; i < n; i++) store<u8>(marks + <usize>load<u32>(indices + (<usize>i << 2)), 1);
+  for (let e: u32 = 0; e < entries; e++) {
+    if (!load<u8>(marks + <usize>e)) continue;
+    const p = values + <usize>load<u32>(starts + (<usize>e << 2));
+    widenText(p + 4, load<i32>(p), s);
   }
 }
 /** Widens the statistics of byte strings at `s` by all that those at `other` have seen. */

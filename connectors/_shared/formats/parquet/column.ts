@@ -62,7 +62,7 @@ export class ColumnWriter {
   /** Indices go into the page in the making; false once the dictionary did not pay or is full. */
   private indexed: boolean;
   /** The page in the making. */
-  private readonly values = new Region();
+  private readonly values: Region;
   private valuesEnd = 0;
   private readonly indices = new Region();
   private readonly definitions = new Region();
@@ -84,6 +84,7 @@ export class ColumnWriter {
     this.page = new Statistics(leaf.type, this.arena);
     this.chunk = new Statistics(leaf.type, this.arena);
     const { width, physical } = leaf.type;
+    this.values = new Region(HEAD + (width > 0 ? Math.min(PAGE_BYTES, PAGE_ROWS * width) : PAGE_BYTES / 2));
     this.takesDictionary = this.indexed = physical !== Physical.BOOLEAN && width <= 8;
   }
 
@@ -160,7 +161,6 @@ export class ColumnWriter {
 
   private appendText(vector: Vector, valid: number, from: number, to: number): void {
     const [data, offsets] = [vector.data.byteOffset, addressOf(vector.offsets)];
-    kernels().pqTextRange(data, offsets, valid, from, to, this.page.address);
     let next = from;
     if (this.dictionary && this.indexed) {
       const out = this.indices.ensure((this.present + to - from) * 4, this.present * 4) + this.present * 4;
@@ -168,6 +168,7 @@ export class ColumnWriter {
       if (next === to) return;
       this.abandonDictionary(kernels().pqCountPresent(valid, from, next));
     }
+    kernels().pqTextRange(data, offsets, valid, next, to, this.page.address);
     const size = (vector.offsets?.[to] ?? 0) - (vector.offsets?.[next] ?? 0) + (to - next) * 4;
     const values = this.valuesRoom(size);
     this.valuesEnd += kernels().pqTextPlain(data, offsets, valid, next, to, values) - values;
@@ -184,11 +185,17 @@ export class ColumnWriter {
     this.indexed = false;
     if (this.dictionary && this.leaf.type.width === 0) {
       const count = this.present + more;
+      this.rangeOfTexts(this.dictionary, count);
       const size = kernels().pqUndictSize(this.indices.address, count, this.dictionary.address);
       kernels().pqUndict(this.indices.address, count, this.dictionary.address, this.valuesRoom(size));
       this.valuesEnd = size;
     }
     if (this.indexedPages === 0) this.dropDictionary();
+  }
+
+  /** Bounds of a page of indices: each text that they name is looked at once. */
+  private rangeOfTexts(dictionary: Dictionary, count: number): void {
+    kernels().pqDictTextRange(this.indices.address, count, dictionary.address, dictionary.marks, this.page.address);
   }
 
   private dropDictionary(): void {
@@ -198,6 +205,7 @@ export class ColumnWriter {
 
   private endPage(): void {
     if (this.rows === 0) return;
+    if (this.dictionary && this.indexed && this.leaf.type.width === 0) this.rangeOfTexts(this.dictionary, this.present);
     const { address, length } = this.encode();
     const packed = this.shared.compressor.compress(address, length);
     const encoding = this.indexed ? Encoding.RLE_DICTIONARY : Encoding.PLAIN;

@@ -12,6 +12,8 @@ const TRIAL = 16_000;
 /** The distinct values of a column chunk, in a block of the linear memory that the kernels fill. */
 export class Dictionary {
   readonly address: number;
+  /** Scratch for `pqDictTextRange`. */
+  readonly marks: number;
   private readonly arena = new Arena();
   private values = 0;
 
@@ -20,6 +22,7 @@ export class Dictionary {
     const { arena } = this;
     this.address = arena.allocate(32);
     const starts = width === 0 ? arena.allocate(MOST_ENTRIES * 4) : 0;
+    this.marks = width === 0 ? arena.allocate(MOST_ENTRIES) : 0;
     new Uint32Array(viewBytes(0, 0).buffer, this.address, 8)
       .set([0, 0, MOST_ENTRIES, MOST_BYTES, SLOTS - 1, arena.allocate(SLOTS * 4), starts, arena.allocate(MOST_BYTES)]);
     kernels().pqDictClear(this.address);
