@@ -21,6 +21,8 @@ export interface Endpoint {
 export interface Connection extends AsyncDisposable {
   readonly client: pg.Client;
   readonly processId: number;
+  /** Of the server's version: 18. */
+  readonly major: number;
   /** The server has said goodbye, or the socket is gone. */
   readonly broken: boolean;
   /** The bytes of the connection, for who reads a COPY itself. Only while no query of `client` runs. */
@@ -92,14 +94,37 @@ function streamOf(client: pg.Client): Duplex {
   return (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream;
 }
 
+interface ServerMessages {
+  on(event: 'parameterStatus', listener: (status: { readonly parameterName: string; readonly parameterValue: string }) => void): void;
+}
+
+/** What the server says of itself at login, which `pg` reads and its types do not name. */
+function messagesOf(client: pg.Client): ServerMessages {
+  return (client as unknown as { readonly connection: ServerMessages }).connection;
+}
+
 function sessionOptions(settings: SessionSettings): string {
   return Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${value.replaceAll('\\', '\\\\').replaceAll(' ', '\\ ')}`)
     .join(' ');
 }
 
+/** Settings that a server may not know, for what older ones never do: Postgres 14 is the first that ends idle sessions. */
+const RECENT = ['idle_session_timeout'];
+
 /** An authenticated session with our settings. `settings` go on top of the pinned ones. */
 export async function connect(config: ConnectionConfig, directory: string, settings: SessionSettings = {}): Promise<Connection> {
+  try {
+    return await connectWith(config, directory, settings);
+  } catch (error) {
+    const unknown = RECENT.find((name) => name in settings && error instanceof EtlError && error.message.includes(`"${name}"`));
+    if (unknown === undefined) throw error;
+    const { [unknown]: _unknown, ...known } = settings;
+    return connectWith(config, directory, known);
+  }
+}
+
+async function connectWith(config: ConnectionConfig, directory: string, settings: SessionSettings): Promise<Connection> {
   const endpoint = endpointOf(config, directory);
   const plain = endpoint.ssl ? undefined : CopySocket.plain();
   const client = new pg.Client({
@@ -110,24 +135,28 @@ export async function connect(config: ConnectionConfig, directory: string, setti
     stream: () => plain?.socket ?? new Socket(),
   });
   const failure = new Promise<Error>((resolve) => client.on('error', resolve));
+  let version = '';
+  messagesOf(client).on('parameterStatus', ({ parameterName, parameterValue }) => { if (parameterName === 'server_version') version = parameterValue; });
   try {
     await client.connect();
   } catch (error) {
     throw classify(error) ?? error;
   }
-  return new ClientConnection(client, plain ?? CopySocket.over(streamOf(client)), failure);
+  return new ClientConnection(client, { wire: plain ?? CopySocket.over(streamOf(client)), failure, major: Number.parseInt(version, 10) });
 }
 
 class ClientConnection implements Connection {
   readonly client: pg.Client;
   readonly processId: number;
   readonly wire: CopySocket;
+  readonly major: number;
   broken = false;
   /** Why the connection ended, where `pg` was told outside of a query. */
   private failure: Error | undefined;
 
-  constructor(client: pg.Client, wire: CopySocket, failure: Promise<Error>) {
+  constructor(client: pg.Client, { wire, failure, major }: { readonly wire: CopySocket; readonly failure: Promise<Error>; readonly major: number }) {
     this.client = client;
+    this.major = major;
     this.processId = processIdOf(client);
     this.wire = wire;
     void wire.closed.then(() => (this.broken = true));

@@ -1,5 +1,5 @@
 import { EtlError, failpoint } from '#sdk';
-import type { Fault, SqlConnection, SqlDatabase, SqlRow, SqlSession, SqlValue, Statement } from '../_shared/sql/dialect.ts';
+import type { Fault, SqlConnection, SqlDatabase, SqlDialect, SqlRow, SqlSession, SqlValue, Statement } from '../_shared/sql/dialect.ts';
 import type { ConnectionConfig } from './config.ts';
 import { connect, type Connection } from './connection.ts';
 import { CopyWriter } from './copy-writer.ts';
@@ -105,13 +105,15 @@ function unknown(reason: string, cause: unknown): EtlError {
 }
 
 export class PostgresDatabase implements SqlDatabase {
-  readonly dialect = postgresDialect();
+  readonly dialect: SqlDialect;
+  private readonly server = { major: 0 };
   private readonly config: ConnectionConfig;
   private readonly directory: string;
   private readonly timeouts: WriterTimeouts;
   private next: Promise<SqlSession> | undefined;
 
   constructor(config: ConnectionConfig, directory: string, timeouts: WriterTimeouts) {
+    this.dialect = postgresDialect(this.server);
     this.config = config;
     this.directory = directory;
     this.timeouts = timeouts;
@@ -133,6 +135,7 @@ export class PostgresDatabase implements SqlDatabase {
       statement_timeout: String(this.timeouts.statementMs), idle_in_transaction_session_timeout: String(this.timeouts.idleInTransactionMs), lock_timeout: String(this.timeouts.lockMs),
       synchronous_commit: 'on', client_min_messages: 'warning',
     });
+    this.server.major = connection.major;
     // a process id alone may be another's by now: with the start of its backend it is one for ever
     const [row] = await connection.query<{ started: string }>('select extract(epoch from backend_start)::text as started from pg_stat_activity where pid = pg_backend_pid()');
     return new PostgresSession(connection, `${connection.processId}@${row?.started ?? ''}`, { connection: this.config, directory: this.directory });
@@ -142,8 +145,14 @@ export class PostgresDatabase implements SqlDatabase {
     const [pid, started] = backend.split('@');
     const own = 'backend' in control && control.backend === backend;
     if (own || !pid || !started) return;
-    await control.query(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where pid = $1::int and extract(epoch from backend_start)::text = $2
+    const itself = 'pid = $1::int and extract(epoch from backend_start)::text = $2';
+    const [ended] = await control.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${itself}
       and (pg_has_role(current_user, usesysid, 'member') or pg_has_role(current_user, 'pg_signal_backend', 'member'))`, [Number(pid), started]);
+    // its locks go with it; what is stuck is left to the lock's own time limit
+    for (let look = 0; ended && look < 250; look++) {
+      const [still] = await control.query(`select pg_sleep(0.02) from pg_stat_activity where ${itself}`, [Number(pid), started]);
+      if (!still) return;
+    }
   }
 
   error(fault: Fault): EtlError {

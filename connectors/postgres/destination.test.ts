@@ -158,7 +158,7 @@ describe('commits that go wrong', () => {
     await session.accept({ type: 'batch', target: to, batch: batchOf(to.stream, schema, [row(1, 'a')]) });
     const [backend] = await server.query<{ backend: string }>(`select backend from _etl.splits where pipe = 'unknown'`);
     installFailpoints(async (name) => {
-      if (name === 'postgres.commit.send') await server.query('select pg_terminate_backend($1, 5000)', [Number(backend?.backend.split('@')[0])]);
+      if (name === 'postgres.commit.send') await server.endBackend(Number(backend?.backend.split('@')[0]));
     });
     const failed = await session.commit({ type: 'checkpoint', position: { p: 1 }, last: true }, await session.flush()).catch((error: unknown) => error);
     installFailpoints(undefined);
@@ -193,7 +193,7 @@ describe('commits that go wrong', () => {
     const it = await run.begin(load('1', [to]), { [to.stream]: undefined });
     const backend = async () => (await server.query<{ backend: string }>(`select backend from _etl.leases where pipe = 'renewed'`))[0]?.backend ?? '';
     const before = await backend();
-    await server.query('select pg_terminate_backend($1, 5000)', [Number(before.split('@')[0])]);
+    await server.endBackend(Number(before.split('@')[0]));
     const [split] = it.splits;
     if (!split) throw new RangeError('no split');
     await run.open(it, split, never).catch((error: unknown) => { expect(error).toMatchObject({ kind: 'transient', code: 'ETL-PG-001' }); });
@@ -218,7 +218,7 @@ describe('commits that go wrong', () => {
     const [lease] = await server.query<{ backend: string }>(`select backend from _etl.leases where pipe = 'ended'`);
     await using next = await create();
     await using successor = await next.claim('ended', owner('2'));
-    await server.query('select pg_terminate_backend($1, 5000)', [Number(lease?.backend.split('@')[0])]);
+    await server.endBackend(Number(lease?.backend.split('@')[0]));
     const fenced = { kind: 'fenced', code: 'ETL-PG-110', scope: 'run' };
     await expect(run.open(it, split, never)).rejects.toMatchObject(fenced);
     await expect(run.renewLease()).rejects.toMatchObject(fenced);

@@ -95,19 +95,31 @@ async function refill(connection: SqlConnection, old: TableName, fresh: TableNam
   await connection.query(`drop table ${pathOf(fresh)}`);
 }
 
+/** Known when a connection was made. */
+export interface Server {
+  major: number;
+}
+
 /** A dialect for one database: it learns which types are there. */
-export function postgresDialect(): SqlDialect {
+export function postgresDialect(server: Server): SqlDialect {
   const types = new TypeCatalogue();
   const mapType = (field: Field): MappedType => mapField(field, types);
   return {
     ...plainDialect, mapType,
     prepareTypes: (connection, fields) => types.learn(connection, fields),
     stageType: (field) => ({ type: stageTypeOf(field, mapType(field).sql), cast: (expression, to) => `(${expression})::${to}` }),
-    overflows: (expression, from, to) => narrower(expression, from, to) ?? (types.checksInput ? invalidInput(expression, from, to) : undefined),
+    overflows: (expression, from, to) => narrower(expression, from, to) ?? (server.major >= 16 ? invalidInput(expression, from, to) : undefined), // pg_input_is_valid
+    addKey: (name, key, nullable) => addKey(name, key, nullable && server.major >= 15),
   };
 }
 
-const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 'overflows'> = {
+/** Before Postgres 15 no index takes two NULLs for the same: there a key has none, and rows without one are rejected by name. */
+function addKey(name: TableName, key: readonly string[], takesNulls: boolean): readonly string[] {
+  const columns = key.map((column) => quoteName(column)).join(', ');
+  return [takesNulls ? `create unique index on ${pathOf(name)} (${columns}) nulls not distinct` : `alter table ${pathOf(name)} add primary key (${columns})`];
+}
+
+const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 'overflows' | 'addKey'> = {
   name: 'postgres', maxNameBytes: 63, defaultSchema: 'public',
   quote: (name) => quoteName(name), literal: quoteText,
   widens: widensName,
@@ -123,10 +135,6 @@ const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 
     return (JSON.parse(String(row?.['comments'])) as (string | null)[]).map((comment) => markIn(comment ?? ''));
   },
   commentTable: (name, comment) => `comment on table ${pathOf(name)} is ${quoteText(comment)}`,
-  addKey: (name, key, nullable) => {
-    const columns = key.map((column) => quoteName(column)).join(', ');
-    return [nullable ? `create unique index on ${pathOf(name)} (${columns}) nulls not distinct` : `alter table ${pathOf(name)} add primary key (${columns})`];
-  },
   alterType: (name, column, type) => `alter table ${pathOf(name)} alter column ${quoteName(column)} type ${type} using ${quoteName(column)}::${type}`,
   upsert: (target, source, columns, key) => {
     const list = columns.map((column) => quoteName(column)).join(', ');

