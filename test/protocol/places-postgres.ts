@@ -43,13 +43,18 @@ export function postgresKind(): PlaceKind {
   };
 }
 
-async function readTables(url: string, targets: readonly Target[]): Promise<readonly (readonly TableRow[])[]> {
-  const client = new pg.Client({ connectionString: url });
+const LOCKED = '55P03';
+
+async function readTables(url: string, targets: readonly Target[]): Promise<readonly (readonly TableRow[])[] | undefined> {
+  const client = new pg.Client({ connectionString: url, lock_timeout: 2_000 });
   await client.connect();
   try {
     const tables: TableRow[][] = [];
     for (const target of targets) tables.push(await readTable(client, target));
     return tables;
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && error.code === LOCKED) return undefined;
+    throw error;
   } finally {
     await client.end();
   }

@@ -18,8 +18,8 @@ export interface Place {
   readonly ordered: boolean;
   /** A process opens it. `faults` draws what the wire does, where that can be simulated. */
   open(faults?: Seeded): Promise<Destination>;
-  /** What readers see now, table by table. */
-  readTables(targets: readonly Target[]): Promise<readonly (readonly TableRow[])[]>;
+  /** What readers see now, table by table. Undefined: they have to wait, since a paused run holds a table. */
+  readTables(targets: readonly Target[]): Promise<readonly (readonly TableRow[])[] | undefined>;
   /** State and tables of one instant, where that can be had between two steps of this process. */
   now?(pipe: PipeId): { readonly state: JobState; table(target: Target): readonly TableRow[] };
   /** What was overtaken arrives. */

@@ -58,7 +58,7 @@ test('rule 19: committed, not acknowledged: exit 3, the rows are there, and the 
   const slot = () => Object.values(world.state.slots)[0];
   expect(slot()?.acked).toBe(0);
   const split = Object.values((await (await place.open()).state(PIPE)).loads[0]?.splits ?? {})[0];
-  const [rows = []] = await place.readTables([targetFor(stream.name, stream.schema.key, { write: 'merge', table: 's0' })]);
+  const [rows = []] = (await place.readTables([targetFor(stream.name, stream.schema.key, { write: 'merge', table: 's0' })])) ?? [];
   expect(new Oracle(world.script).compare(stream.name, rows, split?.position, { write: 'merge' })).toEqual([]);
   const next = await runScripted({ world, place, job: MERGE, breaker: undisturbed(), seed: 2 });
   expect(next.outcome).not.toBe('failed');
@@ -167,7 +167,7 @@ for (const kind of ['memory', 'jsonl', 'duckdb', 'postgres']) {
       await before[Symbol.asyncDispose]();
       expect((await runScripted({ world, place, job, breaker: undisturbed(), seed: 2 * i + 1 })).outcome, of).toBe('ok');
       const generation = [...world.history.at('app.s0', { lsn: world.state.now }).rows.keys()].map((key) => (JSON.parse(key) as string[])[0]);
-      const [rows = []] = await place.readTables([target]);
+      const [rows = []] = (await place.readTables([target])) ?? [];
       expect(rows.map((row) => row['id']).sort(), `broken at ${of}`).toEqual([...generation, ...(published ? generation : [])].sort());
       await place.remove();
     }

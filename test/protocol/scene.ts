@@ -69,7 +69,7 @@ export class Scene {
   private async succeeded(wakes: 'beside' | 'after' | 'at the end', breaker: Breaker, run: Promise<unknown>): Promise<void> {
     await Promise.race([breaker.paused, run]);
     if (breaker.where === undefined) return;
-    if (!this.place.settlesAtClaim) await this.look('beside a paused run');
+    if (!this.place.settlesAtClaim) await this.look('beside a paused run', { mayWait: true });
     if (this.draw.chance(0.5)) this.world.advance(this.draw.below(4));
     const successor = this.run(new Breaker(drawBreak(this.draw, ['none', 'stop'], this.place.failpoints)));
     if (wakes !== 'beside') await successor;
@@ -112,13 +112,15 @@ export class Scene {
   }
 
   /** Every table must be the oracle's at the position that its state names, at every moment. */
-  async look(when: string): Promise<Seen> {
+  async look(when: string, { mayWait = false } = {}): Promise<Pick<Seen, 'state'>> {
     if (this.failure) throw this.failure;
     if (this.place.settlesAtClaim) await this.settle();
     const destination = await this.place.open();
     try {
       const state = await destination.state(PIPE);
       const tables = await this.place.readTables(this.targets);
+      if (!tables && mayWait) return { state };
+      if (!tables) throw new RoundFailure(`${when}: a table is locked`);
       const seen: Seen = {
         state, rejects: await this.rejectsIn(destination),
         tables: new Map(this.targets.map((target, i) => [target.stream, tables[i] ?? []])),
