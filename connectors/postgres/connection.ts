@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import pg from 'pg';
 import { EtlError } from '#sdk';
 import type { ConnectionConfig } from './config.ts';
-import { classify } from './errors.ts';
+import { behindPooler, classify } from './errors.ts';
 import { CopySocket } from './source/socket.ts';
 
 /** Where and as whom, with the URL taken apart. */
@@ -44,6 +44,9 @@ const PINNED: SessionSettings = {
   TimeZone: 'UTC', DateStyle: 'ISO, MDY', IntervalStyle: 'iso_8601', extra_float_digits: '1', bytea_output: 'hex', client_encoding: 'UTF8',
   standard_conforming_strings: 'on', xmloption: 'content', lc_monetary: 'C',
 };
+
+/** Of these the server tells at login what they are. */
+const REPORTED = ['TimeZone', 'DateStyle', 'IntervalStyle', 'client_encoding', 'standard_conforming_strings'];
 
 function isLocal(host: string): boolean {
   return host.startsWith('/') || host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
@@ -135,14 +138,18 @@ async function connectWith(config: ConnectionConfig, directory: string, settings
     stream: () => plain?.socket ?? new Socket(),
   });
   const failure = new Promise<Error>((resolve) => client.on('error', resolve));
-  let version = '';
-  messagesOf(client).on('parameterStatus', ({ parameterName, parameterValue }) => { if (parameterName === 'server_version') version = parameterValue; });
+  const told = new Map<string, string>();
+  messagesOf(client).on('parameterStatus', ({ parameterName, parameterValue }) => { told.set(parameterName, parameterValue); });
   try {
     await client.connect();
   } catch (error) {
     throw classify(error) ?? error;
   }
-  return new ClientConnection(client, { wire: plain ?? CopySocket.over(streamOf(client)), failure, major: Number.parseInt(version, 10) });
+  const connection = new ClientConnection(client, { wire: plain ?? CopySocket.over(streamOf(client)), failure, major: Number.parseInt(told.get('server_version') ?? '', 10) });
+  const lost = REPORTED.find((name) => told.get(name) !== PINNED[name]);
+  if (lost === undefined) return connection;
+  await connection[Symbol.asyncDispose]();
+  throw behindPooler(`${lost} is ${told.get(lost) ?? 'unknown'}, and was set to ${PINNED[lost]}`);
 }
 
 class ClientConnection implements Connection {

@@ -10,6 +10,7 @@ export const errors: ErrorTexts = {
   'ETL-PG-007': { title: 'A row is too large', text: 'One row is larger than `max_row_bytes`. Raise it, or leave the large column out.' },
   'ETL-PG-008': { title: 'A query failed', text: 'The server answered a statement with an error, which the message repeats.' },
   'ETL-PG-009': { title: 'The connection\'s settings do not fit together', text: 'Give either `url`, or host, port, user, password and database.' },
+  'ETL-PG-010': { title: 'A connection pooler stands between', text: 'PgBouncer and its like do not pass the settings of a session on, and in transaction mode keep none at all. Without them values could come in another form, unseen. Connect to the server itself: its own host and port, at hosted services the "direct" connection.' },
   'ETL-PG-020': { title: 'A value does not fit its column\'s type', text: 'NaN or an infinity in a numeric(p, s), an instant past the year 294246. Read the column as text, or as number, to move it as it is.' },
   'ETL-PG-021': { title: 'An array is not a list', text: 'The array has several dimensions, or its first index is not 1. Read the column as text to move it as it is.' },
   'ETL-PG-030': { title: 'The column can not be a cursor', text: 'A cursor needs a type with one order that only grows: integers, numeric, date, timestamp, timestamptz, text, uuid.' },
@@ -64,7 +65,16 @@ function hintOf(error: ServerError): string | undefined {
   return undefined;
 }
 
+/** Its settings, or the login's, were not taken over. */
+export function behindPooler(reason: string, cause?: unknown): EtlError {
+  return new EtlError({
+    kind: 'config', code: 'ETL-PG-010', message: `The session's settings did not reach the server: ${reason}.`, cause,
+    hint: 'A connection pooler such as PgBouncer stands between. Name the server\'s own host and port (at hosted services: the direct connection).',
+  });
+}
+
 function classifyServer(error: ServerError): EtlError {
+  if (error.code === '08P01' && error.message.includes('startup parameter')) return behindPooler(error.message, error);
   const text = [error.message, error.detail].filter(Boolean).join(' ');
   const hint = error.hint ?? hintOf(error);
   const init = { message: `Postgres: ${text} (${error.code})`, cause: error, ...(hint ? { hint } : {}) };
