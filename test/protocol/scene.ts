@@ -119,14 +119,12 @@ export class Scene {
     try {
       const state = await destination.state(PIPE);
       const tables = await this.place.readTables(this.targets);
-      if (!tables && mayWait) return { state };
+      const rejects = await this.rejectsIn(destination);
+      // Of a paused run only one step stands still: what else it does may have come between these reads.
+      if (mayWait && (!tables || JSON.stringify(await destination.state(PIPE)) !== JSON.stringify(state))) return { state };
       if (!tables) throw new RoundFailure(`${when}: a table is locked`);
-      const seen: Seen = {
-        state, rejects: await this.rejectsIn(destination),
-        tables: new Map(this.targets.map((target, i) => [target.stream, tables[i] ?? []])),
-      };
-      this.judge(when, seen);
-      return seen;
+      this.judge(when, { state, rejects, tables: new Map(this.targets.map((target, i) => [target.stream, tables[i] ?? []])) });
+      return { state };
     } finally {
       await destination[Symbol.asyncDispose]();
     }
