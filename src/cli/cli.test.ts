@@ -1,10 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { EtlError } from '../errors/error.ts';
 import { Redactor } from '../observe/redact.ts';
 import type { RunReport } from '../engine/index.ts';
 import { asEtlError } from './command.ts';
 import { exitOfKind, exitOfReport } from './exit.ts';
 import { bytes, duration, position, table } from './format.ts';
+import { Output } from './output.ts';
 import { systemPorts } from './ports.ts';
 
 describe('redaction', () => {
@@ -20,6 +21,17 @@ describe('redaction', () => {
   test('a password of a URL that nobody registered', () => {
     expect(new Redactor().text('at postgres://me:unknown@db:5432/x')).toBe('at postgres://me:***@db:5432/x');
   });
+});
+
+test('what would steer a terminal is shown, colours pass', () => {
+  const said: string[] = [];
+  const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => { said.push(String(text)); return true; });
+  try {
+    new Output({ env: {}, quiet: false, verbose: false, json: false }).say('a\u001b[2Jb\u001b]0;title\u0007\u009bc\rd\u001b[31mred\u001b[39m\tä\n');
+  } finally {
+    write.mockRestore();
+  }
+  expect(said.join('')).toBe('a\\x1b[2Jb\\x1b]0;title\\x07\\x9bc\\x0dd\u001b[31mred\u001b[39m\tä\n\n');
 });
 
 describe('exit codes', () => {

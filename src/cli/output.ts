@@ -5,6 +5,9 @@ import type { Diagnostic } from '../job/diagnostics.ts';
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 const CODES: Readonly<Record<Style, readonly [number, number]>> = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] };
 
+const ESC = String.fromCharCode(27);
+const CONTROLS = new RegExp(`${ESC}(?!\\[[0-9;]*m)|[\\0-\\x08\\x0b-\\x1a\\x1c-\\x1f\\x7f-\\x9f]`, 'g');
+
 export interface OutputOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly quiet: boolean;
@@ -47,7 +50,8 @@ export class Output {
 
   /** Data: what the command was asked for. */
   data(text: string): void {
-    process.stdout.write(`${this.redactor.text(text)}\n`);
+    const redacted = this.redactor.text(text);
+    process.stdout.write(`${process.stdout.isTTY ? harmless(redacted) : redacted}\n`);
   }
 
   /** Everything else. */
@@ -61,7 +65,12 @@ export class Output {
 
   /** Said even when quiet. */
   raw(text: string): void {
-    process.stderr.write(this.redactor.text(text));
+    process.stderr.write(harmless(this.redactor.text(text)));
+  }
+
+  /** Takes back the last lines of a screen. */
+  erase(lines: number): void {
+    process.stderr.write(`\u001b[${lines}A\u001b[0J`);
   }
 
   /** For what is said. */
@@ -91,6 +100,11 @@ export class Output {
     const text = diagnostic.hint === undefined ? diagnostic.message : `${diagnostic.message} (${diagnostic.hint})`;
     this.raw(`::${diagnostic.severity} ${properties}::${text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')}\n`);
   }
+}
+
+/** Names and values come from elsewhere: what would move a terminal's cursor or rename its window is shown as what it is. Colours may pass. */
+function harmless(text: string): string {
+  return text.replace(CONTROLS, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 function painted(style: Style, text: string): string {

@@ -106,7 +106,7 @@ export class Progress {
   }
 
   #erase(): void {
-    if (this.#drawn > 0) this.output.raw(`\u001b[${this.#drawn}A\u001b[0J`);
+    if (this.#drawn > 0) this.output.erase(this.#drawn);
     this.#drawn = 0;
   }
 }

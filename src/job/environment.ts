@@ -36,25 +36,34 @@ export function readSecretFile(path: string): string {
 }
 
 function readDotenv(directory: string): Record<string, string> {
+  const file = join(directory, '.env');
   let text: string;
   try {
-    text = readFileSync(join(directory, '.env'), 'utf8');
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return {};
-    throw new EtlError({ kind: 'config', code: 'ETL-JOB-010', message: `${join(directory, '.env')} can't be read: ${error instanceof Error ? error.message : String(error)}`, hint: 'check its rights, or remove it', cause: error });
+    throw new EtlError({ kind: 'config', code: 'ETL-JOB-010', message: `${file} can't be read: ${error instanceof Error ? error.message : String(error)}`, hint: 'check its rights, or remove it', cause: error });
   }
-  return parseDotenv(text);
+  return parseDotenv(text, file);
 }
 
-const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^#\r\n]*))?\s*(?:#.*)?$/;
+const LINE = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|((?!\s)[^#"'\r\n][^#\r\n]*))?\s*(?:#.*)?$/;
 
-/** `NAME=value`, `export NAME=value`, quotes, comments. Nothing is expanded in it. */
-export function parseDotenv(text: string): Record<string, string> {
+const NOTHING = /^\s*(?:#.*)?$/;
+
+/** `NAME=value`, `export NAME=value`, quotes, comments. Nothing is expanded in it. Says nothing of a line but its number: it may hold a secret. */
+export function parseDotenv(text: string, file: string): Record<string, string> {
   const values: Record<string, string> = Object.create(null);
-  for (const line of text.split(/\r?\n/)) {
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (NOTHING.test(line)) continue;
     const match = LINE.exec(line);
     const name = match?.[1];
-    if (match === null || name === undefined) continue;
+    if (match === null || name === undefined) {
+      throw new EtlError({
+        kind: 'config', code: 'ETL-JOB-051', message: `line ${index + 1} of ${file} is not NAME=value`, location: { file, line: index + 1, column: 1 },
+        hint: 'write NAME=value, or NAME="a value with \\n for its ends of lines"; a longer secret goes into a file of its own: NAME_FILE=path',
+      });
+    }
     const quoted = match[2]?.replace(/\\(.)/g, (_, escaped: string) => ({ n: '\n', r: '\r', t: '\t' })[escaped] ?? escaped);
     values[name] = quoted ?? match[3] ?? match[4]?.trim() ?? '';
   }

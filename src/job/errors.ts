@@ -41,5 +41,6 @@ export const jobErrors: ErrorTexts = {
   'ETL-JOB-044': { title: 'A connection that nothing uses', text: 'Harmless. Remove it, or move it to etl.yaml beside the jobs.' },
   'ETL-JOB-046': { title: 'A connector file can not be loaded', text: 'A connector from a file is a module that exports one connector as its default: `export default defineConnector({ … })`. Run it by itself to see where it fails.' },
   'ETL-JOB-047': { title: 'A key column is dropped', text: 'Without its key a row can not be told from another. Hash the column instead of dropping it, or keep it in the allowlist with `keep`.' },
+  'ETL-JOB-051': { title: 'A line of .env that is none', text: 'Each line of the .env beside the job is NAME=value, a comment or empty. What can not be read is not passed over, since a secret would be missing without a word.' },
   'ETL-JOB-050': { title: 'Rules of a column that do not go together', text: 'drop, hash, mask, redact and truncate exclude each other; rename and type may stand beside one of them. `"*"` takes keep or drop.' },
 };

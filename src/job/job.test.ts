@@ -193,5 +193,6 @@ test('units', () => {
 
 test('edit distance and .env', () => {
   expect([editDistance('abc', 'acb'), editDistance('', 'ab'), editDistance('kitten', 'sitting')]).toEqual([1, 2, 3]);
-  expect({ ...parseDotenv('# c\nA=1 # x\nexport B="x\\ny"\nC=\'$x\'\nbad line\nD=') }).toEqual({ A: '1', B: 'x\ny', C: '$x', D: '' });
+  expect({ ...parseDotenv('# c\n\nA=1 # x\nexport B="x\\ny"\nC=\'$x\'\n  # d\nD=', '.env') }).toEqual({ A: '1', B: 'x\ny', C: '$x', D: '' });
+  expect(() => parseDotenv('A=1\nKEY="-----BEGIN\nsecret', '.env')).toThrow(expect.objectContaining({ code: 'ETL-JOB-051', location: { file: '.env', line: 2, column: 1 }, message: 'line 2 of .env is not NAME=value' }) as Error);
 });
