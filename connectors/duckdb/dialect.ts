@@ -1,6 +1,6 @@
 import type { Field } from '#batch';
 import { EtlError } from '#sdk';
-import { keysEqual, qualified, type SqlConnection, type SqlDialect, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
+import { keysEqual, qualified, type SqlConnection, type SqlDialect, type Swap, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
 import { markIn } from '../_shared/sql/names.ts';
 import { canonicalType, INSTANT, mapDuckdbType, quoteName, stageTypeOf, widensType } from './types.ts';
 
@@ -47,11 +47,25 @@ async function incarnations(connection: SqlConnection, names: readonly TableName
 }
 
 /** A table with an index can't be renamed, so the user's own indexes are made again on the table that takes the name. Views go by name. */
-async function swap(connection: SqlConnection, { old, fresh, name }: { old: TableName | undefined; fresh: TableName; name: TableName }): Promise<void> {
+async function swap(connection: SqlConnection, { old, fresh, name, rewritten }: Swap): Promise<void> {
   const indexes = old ? await connection.query(`select sql from duckdb_indexes() where ${here(old)} and sql is not null`) : [];
   if (old) await connection.query(`drop table ${qualified(duckdbDialect, old)}`);
-  await connection.query(`alter table ${qualified(duckdbDialect, fresh)} rename to ${quoteName(name.table)}`);
+  if (rewritten) await remake(connection, fresh, name);
+  else await connection.query(`alter table ${qualified(duckdbDialect, fresh)} rename to ${quoteName(name.table)}`);
   for (const index of indexes) await connection.query(String(index['sql']));
+}
+
+/**
+ * Another table of the same form takes the rows. Never a rename in the transaction that changed or removed rows of the table: DuckDB
+ * (1.5.5) can not replay that from its log, and after a crash the file would not open any more.
+ */
+async function remake(connection: SqlConnection, fresh: TableName, name: TableName): Promise<void> {
+  const [table] = await connection.query(`select sql, comment from duckdb_tables() where not temporary and (${here(fresh)})`);
+  const sql = String(table?.['sql']);
+  await connection.query(`create table ${qualified(duckdbDialect, name)} ${sql.slice(sql.indexOf('(', sql.indexOf(fresh.table)))}`);
+  await connection.query(`insert into ${qualified(duckdbDialect, name)} select * from ${qualified(duckdbDialect, fresh)}`);
+  await connection.query(`drop table ${qualified(duckdbDialect, fresh)}`);
+  if (typeof table?.['comment'] === 'string') await connection.query(duckdbDialect.commentTable(name, table['comment']));
 }
 
 /** Columns that the stage does not have keep what the target's row holds. */

@@ -1,5 +1,5 @@
 import type { Field } from '#batch';
-import type { MappedType, SqlConnection, SqlDialect, TableInfo, TableName } from '../_shared/sql/dialect.ts';
+import type { MappedType, SqlConnection, SqlDialect, Swap, TableInfo, TableName } from '../_shared/sql/dialect.ts';
 import { markIn } from '../_shared/sql/names.ts';
 import { quoteName, quoteText } from './quoting.ts';
 import { canonicalName, invalidInput, mapField, narrower, stageTypeOf, widensName } from './target-types.ts';
@@ -55,7 +55,7 @@ async function copyGrants(connection: SqlConnection, from: string, to: TableName
  * A rename, so that nothing is written twice. A table that more rests on (views, foreign keys, triggers, policies, own indexes or
  * constraints) is emptied and filled instead, in the same transaction: slower, but what rests on it goes on.
  */
-async function swap(connection: SqlConnection, { old, fresh, name }: { old: TableName | undefined; fresh: TableName; name: TableName }): Promise<void> {
+async function swap(connection: SqlConnection, { old, fresh, name }: Swap): Promise<void> {
   const to = quoteName(name.table);
   if (!old) {
     await connection.query(`alter table ${pathOf(fresh)} rename to ${to}`);

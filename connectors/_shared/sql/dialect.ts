@@ -124,6 +124,14 @@ export interface TableInfo {
   readonly checks: readonly { readonly name: string; readonly expression: string }[];
 }
 
+export interface Swap {
+  readonly old: TableName | undefined;
+  readonly fresh: TableName;
+  readonly name: TableName;
+  /** Rows of `fresh` may have been changed or removed in this transaction. */
+  readonly rewritten: boolean;
+}
+
 export interface MappedType {
   readonly sql: string;
   readonly outcome: 'exact' | 'mapped' | 'checked';
@@ -166,7 +174,7 @@ export interface SqlDialect {
    */
   upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[];
   /** `fresh` takes the name, `old` (if there is one) goes, in the running transaction; grants of `old` are kept, and what rests on it goes on. */
-  swap(connection: SqlConnection, tables: { readonly old: TableName | undefined; readonly fresh: TableName; readonly name: TableName }): Promise<void>;
+  swap(connection: SqlConnection, tables: Swap): Promise<void>;
   /** Holds a name until the transaction ends, so that two writers do not make one table at once. */
   lockName(connection: SqlConnection, name: string): Promise<void>;
   /** Runs the work so that its failure leaves the transaction usable. */

@@ -14,32 +14,36 @@ async function flip(context: RunContext, control: SqlSession, load: Load, stage:
   const { dialect } = context.database;
   const name = targetName(dialect, stage.target);
   const key = uniqueKey(stage.target);
-  if (key.length > 0) await addKey(context, control, stage, key);
-  if (stage.target.write === 'scd2') await dateVersions(context, control, load, stage);
+  let rewritten = key.length > 0 && (await addKey(context, control, stage, key));
+  if (stage.target.write === 'scd2') {
+    await dateVersions(context, control, load, stage);
+    rewritten = true;
+  }
   await own(context, control, stage.target, name);
   const old = await dialect.readTable(control, name);
   const incarnation = context.uuid();
   await control.query(dialect.commentTable(stage.name, withMark(old?.comment ?? '', incarnation)));
   await failpoint('sql.publish.flip');
-  await dialect.swap(control, { old: old && name, fresh: stage.name, name });
+  await dialect.swap(control, { old: old && name, fresh: stage.name, name, rewritten });
   await forgetStage(control, context.token.pipe, stage.name);
   await storeIncarnation(context, control, { stream: stage.stream, name, incarnation });
 }
 
-/** Pages of an API may repeat a row, and a declared key need not be one: of equal keys the last row written stays, and the others are counted. */
-async function addKey(context: RunContext, control: SqlSession, stage: Stage, key: readonly string[]): Promise<void> {
+/** Pages of an API may repeat a row, and a declared key need not be one: of equal keys the last row written stays, and the others are counted. Returns whether there were any. */
+async function addKey(context: RunContext, control: SqlSession, stage: Stage, key: readonly string[]): Promise<boolean> {
   const { dialect } = context.database;
-  if (!dialect.needsUniqueKey) return (await rises(context, control, stage, key)) ? undefined : keepLast(context, control, stage, key);
+  if (!dialect.needsUniqueKey) return !(await rises(context, control, stage, key)) && keepLast(context, control, stage, key);
   const nullable = keyIsNullable(stage.schema, key);
   const keyed = () => dialect.addKey(stage.name, key, nullable);
   try {
     await dialect.savepoint(control, async () => { for (const statement of keyed()) await control.query(statement); });
-    return;
+    return false;
   } catch (error) {
     if (!dialect.isDuplicate(error)) throw error;
   }
   await keepLast(context, control, stage, key);
   for (const statement of keyed()) await control.query(statement);
+  return true;
 }
 
 /** Keys that only rise repeat none. That is seen at a glance, while the groups of a large table take thirty times as long. */
@@ -51,16 +55,17 @@ async function rises(context: RunContext, control: SqlSession, stage: Stage, key
   return row?.['rises'] === true;
 }
 
-async function keepLast(context: RunContext, control: SqlSession, stage: Stage, key: readonly string[]): Promise<void> {
+async function keepLast(context: RunContext, control: SqlSession, stage: Stage, key: readonly string[]): Promise<boolean> {
   const { dialect } = context.database;
   const table = qualified(dialect, stage.name);
   const columns = key.map((column) => dialect.quote(column)).join(', ');
   const [row] = await control.query(`select count(*) as keys, coalesce(sum(n - 1), 0) as extra from (select count(*) as n from ${table} group by ${columns} having count(*) > 1) d`);
   const [keys, extra] = [Number(row?.['keys'] ?? 0), Number(row?.['extra'] ?? 0)];
-  if (extra === 0) return;
+  if (extra === 0) return false;
   context.note('warn', `${stage.stream}: ${extra} rows have a key (${key.join(', ')}) that a later row has too: of these ${keys} keys the last row stays.`);
   await control.query(`delete from ${table} as t using (select ${columns}, max(${dialect.rowId}) as last_row from ${table} group by ${columns} having count(*) > 1) as d
     where ${keysEqual(dialect, key, ['t', 'd'], keyIsNullable(stage.schema, key))} and t.${dialect.rowId} <> d.last_row`);
+  return true;
 }
 
 /** A table of versions that begins anew: each row is its key's first one (rule 14). */

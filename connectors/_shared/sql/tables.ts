@@ -135,7 +135,7 @@ export async function swapShadow(context: RunContext, connection: SqlConnection,
     const incarnation = context.uuid();
     await own(context, connection, stage.target, name);
     await connection.query(dialect.commentTable(stage.name, withMark(old?.comment ?? '', incarnation)));
-    await dialect.swap(connection, { old: old && name, fresh: stage.name, name });
+    await dialect.swap(connection, { old: old && name, fresh: stage.name, name, rewritten: true });
     await forgetStage(connection, context.token.pipe, stage.name);
     await storeIncarnation(context, connection, { stream, name, incarnation });
   }

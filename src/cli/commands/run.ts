@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Args, Flags } from '../oclif.ts';
 import { runJob, type ReportedError, type RunReport } from '../../engine/index.ts';
@@ -8,7 +9,10 @@ import { isAlive, runAfter } from '../after.ts';
 import { asEtlError, envelopeOf, EtlCommand, printError, type Outcome } from '../command.ts';
 import { engineContext } from '../engine.ts';
 import { EXIT, exitOfReport } from '../exit.ts';
+import { bytes, count, duration, position } from '../format.ts';
 import { readJob } from '../job-input.ts';
+import { Recorder, type Recording } from '../../observe/recorder.ts';
+import { runPage } from '../../observe/run-page.ts';
 import { systemPorts } from '../ports.ts';
 import { printConfig } from '../print-config.ts';
 import { Progress, type ProgressMode } from '../progress.ts';
@@ -28,6 +32,7 @@ export default class Run extends EtlCommand {
     until: Flags.string({ options: ['caught-up'], description: 'End when all is read that was there at the start: what a batch job does.' }),
     timeout: Flags.string({ description: 'Stop as by a signal after this time: 30m.' }),
     progress: Flags.string({ options: ['auto', 'log', 'json', 'none'], default: 'auto', env: 'ETL_PROGRESS', description: 'How to tell how it goes.' }),
+    report: Flags.string({ description: 'Write a page about the run here, also of a failed one: run.html.' }),
     plan: Flags.string({ description: 'Run only if the plan still has this hash.' }),
     'wait-lock': Flags.boolean({ description: 'Wait until another run of the job has ended.' }),
     'take-over': Flags.boolean({ description: 'Take the job from another run at once.' }),
@@ -43,6 +48,7 @@ export default class Run extends EtlCommand {
     if (flags['print-config']) return printConfig(loaded, this.output);
     this.#refuseTwoOnStdout(job);
     const range = rangeOf(flags.range);
+    const recorder = flags.report === undefined ? undefined : new Recorder(() => systemPorts.clock.monotonic(), () => process.memoryUsage.rss());
     const progress = new Progress(this.output, flags.progress as ProgressMode, () => systemPorts.clock.monotonic());
     const stopping = listenForSignals({ graceMs: durationFlag('grace', flags.grace) ?? 25_000, timeoutMs: durationFlag('timeout', flags.timeout), say: (text) => this.output.say(text), leave: () => progress.end() });
     const startedAt = new Date(systemPorts.clock.now()).toISOString();
@@ -50,7 +56,10 @@ export default class Run extends EtlCommand {
       const report = await runJob(job, {
         ...(flags.select ? { select: flags.select } : {}), fullRefresh: flags['full-refresh'], ...(range ? { range } : {}), ...(flags.plan === undefined ? {} : { planHash: flags.plan }),
         takeOver: flags['take-over'], waitLock: flags['wait-lock'], stop: stopping.stop, abort: stopping.abort, host: hostname(), pid: process.pid, alive: isAlive,
-        events: (event) => progress.on(event),
+        events: (event) => {
+          progress.on(event);
+          recorder?.on(event);
+        },
         after: (command, outcome, streams) => {
           progress.end();
           this.output.say(`${this.output.paint('cyan', 'after:')} ${command}`);
@@ -59,6 +68,7 @@ export default class Run extends EtlCommand {
         },
       }, engineContext(this.output));
       progress.end();
+      if (recorder && flags.report !== undefined) this.#page(flags.report, report, recorder.end());
       return this.#finish(job, report, this.#again(args));
     } catch (error) {
       progress.end();
@@ -88,6 +98,17 @@ export default class Run extends EtlCommand {
     const file = writeRunFile(job.directory, report.runId, { ...report, exitCode, summary }, this.output);
     if (file !== undefined) this.output.detail(`summary: ${file}`);
     return { summary, result: report, exitCode, ...(first ? { error: envelopeOf(first) } : {}) };
+  }
+
+  #page(file: string, report: RunReport, recording: Recording): void {
+    const page = this.output.redactor.text(runPage(report, recording, headline(report, report.job, (_, text) => text), { count, bytes, duration, position }));
+    try {
+      writeFileSync(file, page, { mode: 0o600 });
+      this.output.say(`report: ${file}`);
+    } catch (error) {
+      // The rows are where they belong: a full disk here must not turn a good run into a failed one.
+      this.output.say(`${this.output.paint('yellow', 'warning')} the report could not be written to ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   /** Before anything began: another run at work, a wrong password. The summary is written all the same. */
