@@ -3,3 +3,4 @@ export { planJob, type JobPlan, type PlanJobOptions, type PlannedStream } from '
 export { openDestination, openSource, classified, type ConnectorLoader, type EngineContext } from './connect.ts';
 export { resetStreams } from './reset.ts';
 export type { ReportedError, RunEvent, RunReport, StreamReport } from './events.ts';
+export { reported } from './report.ts';

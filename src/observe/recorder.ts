@@ -84,7 +84,7 @@ export class Recorder {
 
   end(): Recording {
     const durationMs = this.now() - this.began;
-    this.sample(durationMs);
+    if (this.samples.at(-1)?.at !== durationMs) this.sample(durationMs);
     return { durationMs, samples: this.samples, bars: [...this.bars.values()], commits: this.commits, remarks: this.remarks };
   }
 

@@ -12,20 +12,24 @@ export interface Words {
 const WIDTH = 960;
 const HEIGHT = 140;
 const BAR_HEIGHT = 18;
+/** Room for what a bar is, and how many characters of 11 px are sure to fit there. */
+const LABEL = 380;
+const MOST_LABEL = 60;
 
 /** A run as one HTML page that loads nothing: what arrived, how fast, by which splits, what changed and what went wrong. */
 export function runPage(report: RunReport, recording: Recording, headline: string, words: Words): string {
   const rates = ratesOf(recording.samples);
+  const { durationMs } = recording;
   const parts = [
     `<h1>${escaped(report.job)}</h1><p class="${report.outcome === 'ok' ? 'good' : 'bad'}">${escaped(headline)}</p>`,
     `<p class="dim">run ${escaped(report.runId)}, began ${escaped(report.startedAt)}, took ${words.duration(report.durationMs)}</p>`,
     errorsOf(report),
     streamsOf(report.streams, words),
-    chart('Rows a second', rates.map(({ at, rows }) => [at, rows]), recording.durationMs, words.count),
-    chart('Bytes a second', rates.map(({ at, bytes }) => [at, bytes]), recording.durationMs, words.bytes),
-    chart('Memory', recording.samples.map(({ at, memory }) => [at, memory]), recording.durationMs, words.bytes),
-    chart('Time of a commit, from the last batch before it', recording.commits.map(({ at, ms }) => [at, ms]), recording.durationMs, words.duration),
-    gantt(recording.bars, recording.durationMs, words),
+    chart('Rows a second', rates.map(({ at, rows }) => [at, rows]), { durationMs, told: words.count }),
+    chart('Bytes a second', rates.map(({ at, bytes }) => [at, bytes]), { durationMs, told: words.bytes }),
+    chart('Memory', recording.samples.map(({ at, memory }) => [at, memory]), { durationMs, told: words.bytes }),
+    chart('Time of a commit, from the last batch before it', recording.commits.map(({ at, ms }) => [at, ms]), { durationMs, told: words.duration, draw: dots }),
+    gantt(recording.bars, durationMs, words),
     changesOf(report.streams),
     remarksOf(recording, words),
   ];
@@ -35,9 +39,9 @@ export function runPage(report: RunReport, recording: Recording, headline: strin
 const STYLE = `:root{color-scheme:light dark;--line:#2563eb;--soft:#8884;--dim:#777;--good:#15803d;--bad:#b91c1c}
 @media(prefers-color-scheme:dark){:root{--line:#7aa2ff;--dim:#999;--good:#4ade80;--bad:#f87171}}
 body{font:14px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem}h1{font-size:1.4rem;margin:0}h2{font-size:1rem;margin:1.6rem 0 .3rem}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid var(--soft);vertical-align:top}.n{text-align:right}
+table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid var(--soft);vertical-align:top}.n{text-align:right;white-space:nowrap}
 .scroll{overflow-x:auto}.dim{color:var(--dim)}.good{color:var(--good)}.bad{color:var(--bad)}svg{width:100%;height:auto;display:block}svg text{font-size:11px;fill:var(--dim)}
-polyline{fill:none;stroke:var(--line);stroke-width:1.5}.axis{stroke:var(--soft)}.bar{fill:var(--line)}code{font-size:.9em;overflow-wrap:anywhere}`;
+polyline{fill:none;stroke:var(--line);stroke-width:1.5}.axis{stroke:var(--soft)}.bar,circle{fill:var(--line)}code{font-size:.9em;overflow-wrap:anywhere}`;
 
 function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
@@ -52,25 +56,27 @@ function ratesOf(samples: readonly Sample[]): { at: number; rows: number; bytes:
   });
 }
 
-function chart(title: string, points: readonly (readonly [at: number, value: number])[], durationMs: number, told: (value: number) => string): string {
-  if (points.length < 2) return '';
+type Points = readonly (readonly [at: number, value: number])[];
+
+const line = (places: readonly string[]): string => `<polyline points="${places.join(' ')}"/>`;
+const dots = (places: readonly string[]): string => places.map((at) => `<circle cx="${at.replace(',', '" cy="')}" r="2.5"/>`).join('');
+
+function chart(title: string, points: Points, { durationMs, told, draw = line }: { readonly durationMs: number; told(value: number): string; draw?(places: readonly string[]): string }): string {
+  if (points.length === 0) return '';
   const most = Math.max(...points.map(([, value]) => value));
   if (most <= 0) return '';
-  const line = points.map(([at, value]) => `${place(at, durationMs)},${(HEIGHT - (value / most) * HEIGHT).toFixed(1)}`).join(' ');
-  return `<h2>${escaped(title)}</h2><svg viewBox="0 -14 ${WIDTH} ${HEIGHT + 16}" role="img" aria-label="${escaped(title)}, at most ${escaped(told(most))}"><line class="axis" x1="0" y1="${HEIGHT}" x2="${WIDTH}" y2="${HEIGHT}"/><text x="0" y="-3">${escaped(told(most))}</text><polyline points="${line}"/></svg>`;
-}
-
-function place(at: number, durationMs: number): string {
-  return ((at / Math.max(1, durationMs)) * WIDTH).toFixed(1);
+  const places = points.map(([at, value]) => `${((at / Math.max(1, durationMs)) * WIDTH).toFixed(1)},${(HEIGHT - (value / most) * HEIGHT).toFixed(1)}`);
+  return `<h2>${escaped(title)}</h2><svg viewBox="0 -14 ${WIDTH} ${HEIGHT + 16}" role="img" aria-label="${escaped(title)}, at most ${escaped(told(most))}"><line class="axis" x1="0" y1="${HEIGHT}" x2="${WIDTH}" y2="${HEIGHT}"/><text x="0" y="-3">${escaped(told(most))}</text>${draw(places)}</svg>`;
 }
 
 function gantt(bars: readonly Bar[], durationMs: number, words: Words): string {
   if (bars.length === 0) return '';
+  const scale = (WIDTH - LABEL) / Math.max(1, durationMs);
   const rows = bars.map(({ label, from, to, rows: moved, commits }, index) => {
-    const left = Number(place(from, durationMs));
-    const text = `${label}: ${words.count(moved)} rows, ${words.count(commits)} commits, ${words.duration(to - from)}`;
-    const anchor = left > WIDTH / 2 ? `x="${(left - 4).toFixed(1)}" text-anchor="end"` : `x="${Math.min(Number(place(to, durationMs)) + 4, WIDTH / 2).toFixed(1)}"`;
-    return `<rect class="bar" x="${left}" y="${index * BAR_HEIGHT + 3}" width="${Math.max(2, Number(place(to - from, durationMs)))}" height="${BAR_HEIGHT - 8}" opacity=".6"><title>${escaped(text)}</title></rect><text ${anchor} y="${index * BAR_HEIGHT + 12}">${escaped(text)}</text>`;
+    const text = `${label}: ${words.count(moved)} rows, ${words.count(commits)} ${commits === 1 ? 'commit' : 'commits'}, ${words.duration(to - from)}`;
+    const short = text.length > MOST_LABEL ? `${text.slice(0, MOST_LABEL - 1)}…` : text;
+    const y = index * BAR_HEIGHT;
+    return `<text x="0" y="${y + 12}">${escaped(short)}</text><rect class="bar" x="${(LABEL + from * scale).toFixed(1)}" y="${y + 3}" width="${Math.max(2, (to - from) * scale).toFixed(1)}" height="${BAR_HEIGHT - 8}"><title>${escaped(text)}</title></rect>`;
   });
   return `<h2>Splits</h2><svg viewBox="0 0 ${WIDTH} ${bars.length * BAR_HEIGHT}">${rows.join('')}</svg>`;
 }

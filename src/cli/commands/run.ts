@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Args, Flags } from '../oclif.ts';
-import { runJob, type ReportedError, type RunReport } from '../../engine/index.ts';
+import { reported, runJob, type ReportedError, type RunReport } from '../../engine/index.ts';
 import { EtlError } from '../../errors/error.ts';
 import type { ResolvedJob } from '../../job/resolved.ts';
 import { entryFor } from '../../plan/pipes.ts';
@@ -11,7 +11,7 @@ import { engineContext } from '../engine.ts';
 import { EXIT, exitOfReport } from '../exit.ts';
 import { bytes, count, duration, position } from '../format.ts';
 import { readJob } from '../job-input.ts';
-import { Recorder, type Recording } from '../../observe/recorder.ts';
+import { Recorder } from '../../observe/recorder.ts';
 import { runPage } from '../../observe/run-page.ts';
 import { systemPorts } from '../ports.ts';
 import { printConfig } from '../print-config.ts';
@@ -68,11 +68,11 @@ export default class Run extends EtlCommand {
         },
       }, engineContext(this.output));
       progress.end();
-      if (recorder && flags.report !== undefined) this.#page(flags.report, report, recorder.end());
+      this.#page(flags.report, report, recorder);
       return this.#finish(job, report, this.#again(args));
     } catch (error) {
       progress.end();
-      return this.#failed(job, error, startedAt);
+      return this.#failed(job, error, { startedAt, page: (report) => { this.#page(flags.report, report, recorder); } });
     } finally {
       stopping.end();
     }
@@ -100,8 +100,9 @@ export default class Run extends EtlCommand {
     return { summary, result: report, exitCode, ...(first ? { error: envelopeOf(first) } : {}) };
   }
 
-  #page(file: string, report: RunReport, recording: Recording): void {
-    const page = this.output.redactor.text(runPage(report, recording, headline(report, report.job, (_, text) => text), { count, bytes, duration, position }));
+  #page(file: string | undefined, report: RunReport, recorder: Recorder | undefined): void {
+    if (file === undefined || !recorder) return;
+    const page = this.output.redactor.text(runPage(report, recorder.end(), headline(report, report.job, (_, text) => text), { count, bytes, duration, position }));
     try {
       writeFileSync(file, page, { mode: 0o600 });
       this.output.say(`report: ${file}`);
@@ -112,7 +113,7 @@ export default class Run extends EtlCommand {
   }
 
   /** Before anything began: another run at work, a wrong password. The summary is written all the same. */
-  #failed(job: ResolvedJob, error: unknown, startedAt: string): Outcome {
+  #failed(job: ResolvedJob, error: unknown, { startedAt, page }: { readonly startedAt: string; page(report: RunReport): void }): Outcome {
     const known = asEtlError(error, 'run');
     const runId = systemPorts.random.uuidv7();
     if (known.kind === 'locked' && job.overlap === 'skip') {
@@ -123,6 +124,7 @@ export default class Run extends EtlCommand {
       return { summary, result: report, exitCode: EXIT.ok };
     }
     writeRunFile(job.directory, runId, { runId, job: job.name, startedAt, outcome: 'failed', streams: [], error: { kind: known.kind, ...envelopeOf(known) } }, this.output);
+    page({ runId, job: job.name, startedAt, durationMs: systemPorts.clock.now() - Date.parse(startedAt), streams: [], notes: [], outcome: 'failed', error: reported(known) });
     throw error;
   }
 
