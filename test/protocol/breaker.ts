@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Seeded } from '#testing';
-import { EtlError, installFailpoints, type Position, type Source, type SourceMessage } from '#sdk';
+import { EtlError, installFailpoints, type Position, type Source, type SourceMessage, type Split } from '#sdk';
 
 /** Where a run is broken: at the nth of some steps, counted from its begin over failpoints, calls and messages of the source. */
 interface At {
@@ -78,8 +78,9 @@ export function installBreakers(): void {
   installFailpoints((name) => current.getStore()?.step(name));
 }
 
-/** An endless split is stopped after so many checkpoints with nothing new. */
+/** An endless split is stopped after so many checkpoints with nothing new; later while parts of other loads are still to be read. */
 const IDLE_CHECKPOINTS = 8;
+const IDLE_BESIDE_OTHERS = 150;
 
 interface SourceHooks {
   /** After each call that may change what outlives the process. */
@@ -96,10 +97,12 @@ export function breakingSource(source: Source, breaker: Breaker, { saved, idleAt
     saved();
     return answer;
   };
-  async function* read(messages: AsyncIterable<SourceMessage>): AsyncGenerator<SourceMessage> {
+  /** Splits of parts that were begun and not read to their end. */
+  const parts = new Set<Split>();
+  async function* read(split: Split, messages: AsyncIterable<SourceMessage>): AsyncGenerator<SourceMessage> {
     let idle = 0;
     for await (const message of messages) {
-      if (message.type === 'checkpoint' && idleAt(message.position) && ++idle >= IDLE_CHECKPOINTS) breaker.stop.abort(new Error('idle'));
+      if (message.type === 'checkpoint' && idleAt(message.position) && ++idle >= (parts.size > 0 ? IDLE_BESIDE_OTHERS : IDLE_CHECKPOINTS)) breaker.stop.abort(new Error('idle'));
       try {
         await breaker.step(`source.${message.type}`);
       } catch (error) {
@@ -108,15 +111,21 @@ export function breakingSource(source: Source, breaker: Breaker, { saved, idleAt
       }
       yield message;
     }
+    for (const begun of parts) if (begun.id === split.id) parts.delete(begun);
   }
+  const begin: Source['begin'] = async (load, run) => {
+    const begun = await source.begin(load, run);
+    if (begun.load.kind === 'parts') for (const split of begun.load.splits) parts.add(split);
+    return begun;
+  };
   return {
     identity: () => source.identity(),
     check: (selection) => source.check(selection),
     discover: (wanted) => source.discover(wanted),
     plan: (selection, state, options) => source.plan(selection, state, options),
-    begin: (load, run) => step('begin', () => source.begin(load, run)),
+    begin: (load, run) => step('begin', () => begin(load, run)),
     resume: (load, run) => step('resume', () => source.resume(load, run)),
-    read: (...args) => read(source.read(...args)),
+    read: (reading, split, from, stop) => read(split, source.read(reading, split, from, stop)),
     acknowledge: (split, durable) => step('acknowledge', () => source.acknowledge?.(split, durable) ?? Promise.resolve()),
     [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
   };
