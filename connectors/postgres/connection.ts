@@ -158,6 +158,8 @@ class ClientConnection implements Connection {
   readonly wire: CopySocket;
   readonly major: number;
   broken = false;
+  /** Several streams ask on one connection: what is sent together must not meet what another sends. */
+  private last: Promise<unknown> = Promise.resolve();
   /** Why the connection ended, where `pg` was told outside of a query. */
   private failure: Error | undefined;
 
@@ -170,31 +172,40 @@ class ClientConnection implements Connection {
     void failure.then((error) => (this.failure = error));
   }
 
-  async query<R extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<R[]> {
-    try {
-      return (await this.client.query<R>(sql, [...values])).rows;
-    } catch (error) {
-      throw this.typed(error);
-    }
+  query<R extends pg.QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<R[]> {
+    return this.alone(async () => (await this.client.query<R>(sql, [...values])).rows);
   }
 
-  async queries(statements: Parameters<Connection['queries']>[0]): Promise<pg.QueryResultRow[][]> {
-    pipelined(this.client, true);
-    const answers = await Promise.allSettled(statements.map(({ sql, params = [] }) => this.client.query<pg.QueryResultRow>(sql, [...params])));
-    pipelined(this.client, false);
-    return answers.map((answer) => {
-      if (answer.status === 'rejected') throw this.typed(answer.reason);
-      return answer.value.rows;
+  queries(statements: Parameters<Connection['queries']>[0]): Promise<pg.QueryResultRow[][]> {
+    return this.alone(async () => {
+      pipelined(this.client, true);
+      const answers = await Promise.allSettled(statements.map(({ sql, params = [] }) => this.client.query<pg.QueryResultRow>(sql, [...params])));
+      pipelined(this.client, false);
+      return answers.map((answer) => {
+        if (answer.status === 'rejected') throw answer.reason;
+        return answer.value.rows;
+      });
     });
   }
 
-  async describe(sql: string) {
-    try {
+  describe(sql: string) {
+    return this.alone(async () => {
       const result = await this.client.query({ text: sql, queryMode: 'extended' } as pg.QueryConfig);
       return result.fields.map((field) => ({ name: field.name, typeOid: field.dataTypeID, typmod: field.dataTypeModifier }));
-    } catch (error) {
-      throw this.typed(error);
-    }
+    });
+  }
+
+  private alone<T>(ask: () => Promise<T>): Promise<T> {
+    const turn = async () => {
+      try {
+        return await ask();
+      } catch (error) {
+        throw this.typed(error);
+      }
+    };
+    const next = this.last.then(turn);
+    this.last = next.catch(() => undefined);
+    return next;
   }
 
   private typed(error: unknown): unknown {

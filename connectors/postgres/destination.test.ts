@@ -177,6 +177,9 @@ describe('commits that go wrong', () => {
   it('statements that are sent together are answered in their order, and the first that fails is told', async () => {
     await using connection = await connect(destinationConfig.parse({ url: server.url }), '/');
     expect(await connection.queries([{ sql: 'select $1::int as a', params: [1] }, { sql: 'select 2 as b' }, { sql: 'select $1::text as c', params: ['x'] }])).toEqual([[{ a: 1 }], [{ b: 2 }], [{ c: 'x' }]]);
+    // several streams ask on one connection
+    const many = Array.from({ length: 30 }, (_, n) => [connection.query('select $1::int as n', [n]), connection.queries([{ sql: 'select $1::int as n', params: [n] }, { sql: `select ${n} as n` }])] as const);
+    for (const [n, [one, two]] of many.entries()) expect([await one, await two]).toEqual([[{ n }], [[{ n }], [{ n }]]]);
     for (const wrong of [[0], [1], [2], [0, 2]]) {
       const statements = [0, 1, 2].map((at) => (wrong.includes(at) ? { sql: `select no_such_column_${at}` } : { sql: 'select $1::int as n', params: [at] }));
       await expect(connection.queries(statements)).rejects.toMatchObject({ code: 'ETL-PG-005', message: expect.stringContaining(`no_such_column_${wrong[0]}`) as string });

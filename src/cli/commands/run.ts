@@ -9,14 +9,13 @@ import { isAlive, runAfter } from '../after.ts';
 import { asEtlError, envelopeOf, EtlCommand, printError, type Outcome } from '../command.ts';
 import { engineContext } from '../engine.ts';
 import { EXIT, exitOfReport } from '../exit.ts';
-import { bytes, count, duration, position } from '../format.ts';
 import { readJob } from '../job-input.ts';
-import { Recorder } from '../../observe/recorder.ts';
-import { runPage } from '../../observe/run-page.ts';
 import { systemPorts } from '../ports.ts';
 import { printConfig } from '../print-config.ts';
 import { Progress, type ProgressMode } from '../progress.ts';
+import { Recorder } from '../recorder.ts';
 import { writeRunFile } from '../run-files.ts';
+import { runPage } from '../run-page.ts';
 import { durationFlag, limitFlags, overridesOf, selectFlag, urlFlags } from '../shared-flags.ts';
 import { listenForSignals } from '../signals.ts';
 import { headline, printSummary } from '../summary.ts';
@@ -102,7 +101,7 @@ export default class Run extends EtlCommand {
 
   #page(file: string | undefined, report: RunReport, recorder: Recorder | undefined): void {
     if (file === undefined || !recorder) return;
-    const page = this.output.redactor.text(runPage(report, recorder.end(), headline(report, report.job, (_, text) => text), { count, bytes, duration, position }));
+    const page = this.output.redactor.text(runPage(report, recorder.end(), headline(report, report.job, (_, text) => text)));
     try {
       writeFileSync(file, page, { mode: 0o600 });
       this.output.say(`report: ${file}`);

@@ -1,13 +1,6 @@
 import type { RunReport, StreamReport } from '../engine/index.ts';
+import { bytes, count, duration, position } from './format.ts';
 import type { Bar, Recording, Sample } from './recorder.ts';
-
-/** How amounts are told; the command line tells them the same way. */
-export interface Words {
-  count(value: number): string;
-  bytes(value: number): string;
-  duration(ms: number): string;
-  position(value: unknown): string;
-}
 
 const WIDTH = 960;
 const HEIGHT = 140;
@@ -17,21 +10,21 @@ const LABEL = 380;
 const MOST_LABEL = 60;
 
 /** A run as one HTML page that loads nothing: what arrived, how fast, by which splits, what changed and what went wrong. */
-export function runPage(report: RunReport, recording: Recording, headline: string, words: Words): string {
+export function runPage(report: RunReport, recording: Recording, headline: string): string {
   const rates = ratesOf(recording.samples);
   const { durationMs } = recording;
   const parts = [
     `<h1>${escaped(report.job)}</h1><p class="${report.outcome === 'ok' ? 'good' : 'bad'}">${escaped(headline)}</p>`,
-    `<p class="dim">run ${escaped(report.runId)}, began ${escaped(report.startedAt)}, took ${words.duration(report.durationMs)}</p>`,
+    `<p class="dim">run ${escaped(report.runId)}, began ${escaped(report.startedAt)}, took ${duration(report.durationMs)}</p>`,
     errorsOf(report),
-    streamsOf(report.streams, words),
-    chart('Rows a second', rates.map(({ at, rows }) => [at, rows]), { durationMs, told: words.count }),
-    chart('Bytes a second', rates.map(({ at, bytes }) => [at, bytes]), { durationMs, told: words.bytes }),
-    chart('Memory', recording.samples.map(({ at, memory }) => [at, memory]), { durationMs, told: words.bytes }),
-    chart('Time of a commit, from the last batch before it', recording.commits.map(({ at, ms }) => [at, ms]), { durationMs, told: words.duration, draw: dots }),
-    gantt(recording.bars, durationMs, words),
+    streamsOf(report.streams),
+    chart('Rows a second', rates.map(({ at, rows }) => [at, rows]), { durationMs, told: count }),
+    chart('Bytes a second', rates.map(({ at, bytes }) => [at, bytes]), { durationMs, told: bytes }),
+    chart('Memory', recording.samples.map(({ at, memory }) => [at, memory]), { durationMs, told: bytes }),
+    chart('Time of a commit, from the last batch before it', recording.commits.map(({ at, ms }) => [at, ms]), { durationMs, told: duration, draw: dots }),
+    gantt(recording.bars, durationMs),
     changesOf(report.streams),
-    remarksOf(recording, words),
+    remarksOf(recording),
   ];
   return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><title>${escaped(report.job)}</title><style>${STYLE}</style></head>\n<body>\n${parts.filter((part) => part !== '').join('\n')}\n</body></html>\n`;
 }
@@ -69,11 +62,11 @@ function chart(title: string, points: Points, { durationMs, told, draw = line }:
   return `<h2>${escaped(title)}</h2><svg viewBox="0 -14 ${WIDTH} ${HEIGHT + 16}" role="img" aria-label="${escaped(title)}, at most ${escaped(told(most))}"><line class="axis" x1="0" y1="${HEIGHT}" x2="${WIDTH}" y2="${HEIGHT}"/><text x="0" y="-3">${escaped(told(most))}</text>${draw(places)}</svg>`;
 }
 
-function gantt(bars: readonly Bar[], durationMs: number, words: Words): string {
+function gantt(bars: readonly Bar[], durationMs: number): string {
   if (bars.length === 0) return '';
   const scale = (WIDTH - LABEL) / Math.max(1, durationMs);
   const rows = bars.map(({ label, from, to, rows: moved, commits }, index) => {
-    const text = `${label}: ${words.count(moved)} rows, ${words.count(commits)} ${commits === 1 ? 'commit' : 'commits'}, ${words.duration(to - from)}`;
+    const text = `${label}: ${count(moved)} rows, ${count(commits)} ${commits === 1 ? 'commit' : 'commits'}, ${duration(to - from)}`;
     const short = text.length > MOST_LABEL ? `${text.slice(0, MOST_LABEL - 1)}…` : text;
     const y = index * BAR_HEIGHT;
     return `<text x="0" y="${y + 12}">${escaped(short)}</text><rect class="bar" x="${(LABEL + from * scale).toFixed(1)}" y="${y + 3}" width="${Math.max(2, (to - from) * scale).toFixed(1)}" height="${BAR_HEIGHT - 8}"><title>${escaped(text)}</title></rect>`;
@@ -81,12 +74,12 @@ function gantt(bars: readonly Bar[], durationMs: number, words: Words): string {
   return `<h2>Splits</h2><svg viewBox="0 0 ${WIDTH} ${bars.length * BAR_HEIGHT}">${rows.join('')}</svg>`;
 }
 
-function streamsOf(streams: readonly StreamReport[], words: Words): string {
+function streamsOf(streams: readonly StreamReport[]): string {
   if (streams.length === 0) return '';
   const rows = streams.map((stream) => {
-    const moved = [stream.from, stream.to].filter((value) => value !== undefined).map((value) => words.position(value)).join(' → ');
-    const numbers = [stream.read, stream.written, stream.rejected].map((value) => `<td class="n">${words.count(value)}</td>`).join('');
-    return `<tr><td>${escaped(stream.stream)}</td><td>${escaped(stream.table)}</td><td>${escaped(`${stream.sync}, ${stream.write}`)}</td>${numbers}<td class="n">${words.bytes(stream.bytes)}</td><td class="${stream.outcome === 'failed' ? 'bad' : ''}">${escaped(stream.outcome.replace('_', ' '))}</td><td>${escaped(moved)}</td><td class="n">${words.duration(stream.durationMs)}</td><td>${escaped(stream.promise)}</td></tr>`;
+    const moved = [stream.from, stream.to].filter((value) => value !== undefined).map((value) => position(value)).join(' → ');
+    const numbers = [stream.read, stream.written, stream.rejected].map((value) => `<td class="n">${count(value)}</td>`).join('');
+    return `<tr><td>${escaped(stream.stream)}</td><td>${escaped(stream.table)}</td><td>${escaped(`${stream.sync}, ${stream.write}`)}</td>${numbers}<td class="n">${bytes(stream.bytes)}</td><td class="${stream.outcome === 'failed' ? 'bad' : ''}">${escaped(stream.outcome.replace('_', ' '))}</td><td>${escaped(moved)}</td><td class="n">${duration(stream.durationMs)}</td><td>${escaped(stream.promise)}</td></tr>`;
   });
   return `<h2>Streams</h2><div class="scroll"><table><thead><tr><th>stream<th>target<th>mode<th class="n">read<th class="n">written<th class="n">rejected<th class="n">bytes<th>outcome<th>position<th class="n">time<th>promise</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
@@ -103,6 +96,6 @@ function changesOf(streams: readonly StreamReport[]): string {
   return rows.length === 0 ? '' : `<h2>Schema</h2><table>${rows.join('')}</table>`;
 }
 
-function remarksOf({ remarks }: Recording, words: Words): string {
-  return remarks.length === 0 ? '' : `<h2>What happened</h2><table>${remarks.map(({ at, text }) => `<tr><td class="n dim">${words.duration(at)}</td><td>${escaped(text)}</td></tr>`).join('')}</table>`;
+function remarksOf({ remarks }: Recording): string {
+  return remarks.length === 0 ? '' : `<h2>What happened</h2><table>${remarks.map(({ at, text }) => `<tr><td class="n dim">${duration(at)}</td><td>${escaped(text)}</td></tr>`).join('')}</table>`;
 }

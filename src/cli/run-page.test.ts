@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import type { RunReport, StreamReport } from '../engine/index.ts';
 import { Recorder } from './recorder.ts';
-import { runPage, type Words } from './run-page.ts';
+import { runPage } from './run-page.ts';
 
-const words: Words = { count: String, bytes: (value) => `${value} B`, duration: (ms) => `${ms} ms`, position: (value) => JSON.stringify(value) };
 const pipe = 'p';
 
 test('a recording stays as small as it is, however long the run lasts, and its last sample holds all that came', () => {
@@ -41,7 +40,7 @@ test('a page loads nothing and runs nothing, whatever the names are', () => {
     recorder.on({ type: 'progress', pipe, streams: [hostile], split: hostile, rows, bytes: rows });
   }
   recorder.on({ type: 'note', level: 'warn', message: hostile });
-  const page = runPage(report, recorder.end(), hostile, words);
+  const page = runPage(report, recorder.end(), hostile);
   const tags = new Set([...page.matchAll(/<\/?([^\s>]+)/g)].map(([, tag]) => tag));
   expect(tags).toEqual(new Set(['!doctype', 'html', 'head', 'meta', 'title', 'style', 'body', 'h1', 'h2', 'p', 'table', 'thead', 'tbody', 'tr', 'th', 'td', 'div', 'br', 'span', 'code', 'svg', 'line', 'text', 'polyline', 'rect']));
   expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
