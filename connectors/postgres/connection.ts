@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { resolve } from 'node:path';
 import pg from 'pg';
 import { EtlError } from '#sdk';
+import { Turnstile } from '../_shared/turnstile.ts';
 import type { ConnectionConfig } from './config.ts';
 import { behindPooler, classify } from './errors.ts';
 import { CopySocket } from './source/socket.ts';
@@ -159,7 +160,7 @@ class ClientConnection implements Connection {
   readonly major: number;
   broken = false;
   /** Several streams ask on one connection: what is sent together must not meet what another sends. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly turnstile = new Turnstile();
   /** Why the connection ended, where `pg` was told outside of a query. */
   private failure: Error | undefined;
 
@@ -196,16 +197,13 @@ class ClientConnection implements Connection {
   }
 
   private alone<T>(ask: () => Promise<T>): Promise<T> {
-    const turn = async () => {
+    return this.turnstile.run(async () => {
       try {
         return await ask();
       } catch (error) {
         throw this.typed(error);
       }
-    };
-    const next = this.last.then(turn);
-    this.last = next.catch(() => undefined);
-    return next;
+    });
   }
 
   private typed(error: unknown): unknown {

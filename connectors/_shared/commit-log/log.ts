@@ -1,4 +1,5 @@
 import { EtlError, failpoint } from '#sdk';
+import { Turnstile } from '../turnstile.ts';
 import { unknownOutcome, unreadable } from './errors.ts';
 import { applyRecord, emptyFold, foldFromJson, foldToJson, type Fold } from './fold.ts';
 import type { ObjectLog } from './port.ts';
@@ -15,7 +16,8 @@ export interface Intent {
 export class CommitLog {
   fold: Fold = emptyFold();
   private last = 0;
-  private queue: Promise<unknown> = Promise.resolve();
+  /** Two attempts at one number within a process would only cost a file each. */
+  private readonly turnstile = new Turnstile();
   private readonly port: ObjectLog;
   private readonly now: () => number;
 
@@ -31,19 +33,12 @@ export class CommitLog {
 
   /** Reads on to the first absent number. */
   readOn(): Promise<void> {
-    return this.alone(async () => void (await this.follow()));
+    return this.turnstile.run(async () => void (await this.follow()));
   }
 
   /** `found`: it was there already, durable now. Throws Fenced, or an unknown outcome. */
   append(intent: Intent): Promise<'written' | 'found'> {
-    return this.alone(() => this.write(intent));
-  }
-
-  /** One at a time: two attempts at one number within a process would only cost a file each. */
-  private alone<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.queue.then(work);
-    this.queue = done.catch(() => undefined);
-    return done;
+    return this.turnstile.run(() => this.write(intent));
   }
 
   private async write(intent: Intent): Promise<'written' | 'found'> {

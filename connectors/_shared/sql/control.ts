@@ -1,4 +1,5 @@
 import type { RunToken } from '#sdk';
+import { Turnstile } from '../turnstile.ts';
 import type { SqlDatabase, SqlSession } from './dialect.ts';
 import type { Fence } from './fence.ts';
 import { STATE_SCHEMA } from './names.ts';
@@ -14,7 +15,7 @@ export class Control {
   private session: SqlSession;
   private readonly database: SqlDatabase;
   private readonly token: RunToken;
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly turnstile = new Turnstile();
 
   constructor(database: SqlDatabase, token: RunToken, session: SqlSession) {
     this.database = database;
@@ -23,10 +24,7 @@ export class Control {
   }
 
   run<T>(work: (session: SqlSession) => Promise<T>): Promise<T> {
-    const turn = async () => work(await this.live());
-    const next = this.last.then(turn, turn);
-    this.last = next.catch(() => undefined);
-    return next;
+    return this.turnstile.run(async () => work(await this.live()));
   }
 
   transact<T>(fences: readonly Fence[], work: (session: SqlSession) => Promise<T>): Promise<T> {
