@@ -5,7 +5,9 @@ const { join } = require('node:path');
 
 const root = join(__dirname, '..');
 const argv = process.argv.slice(2);
-const wantsHelp = argv.length === 0 || argv.includes('--help') || argv.includes('-h') || argv[0] === 'help';
+/** A group alone names no command. */
+const groups = ['connectors', 'quarantine', 'state'];
+const wantsHelp = argv.length === 0 || (argv.length === 1 && groups.includes(argv[0])) || argv.includes('--help') || argv.includes('-h') || argv[0] === 'help';
 const end = argv.indexOf('--');
 
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
@@ -15,7 +17,7 @@ if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
   const { main, leave } = require('./load.js');
   // Young objects keep the room that they have after the start: V8 would give a long job some 30 MB more for them, and no speed.
   require('node:v8').setFlagsFromString('--semi-space-growth-factor=1');
-  void main(argv, root).then(leave);
+  void main(argv).then(leave);
 }
 
 /** Prints the help of a command from the build's list; false where there is none of that name. */

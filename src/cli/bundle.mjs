@@ -19,6 +19,10 @@ const lighter = {
   setup(plan) {
     // zod's messages in fifty languages: the English ones are imported by themselves.
     plan.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: 'export {};' }));
+    // bin/etl.js prints help, from what the build wrote.
+    plan.onLoad({ filter: /@oclif\/core\/lib\/help\/index\.js$/ }, () => ({ contents: 'module.exports = {};' }));
+    // oclif's own log, which nobody reads here.
+    plan.onLoad({ filter: /node_modules\/debug\/src\/index\.js$/ }, () => ({ contents: 'module.exports = () => Object.assign(() => {}, { enabled: false });' }));
     // pg asks whether it runs at Cloudflare by touching `Response`, which loads all of fetch.
     plan.onLoad({ filter: /pg\/lib\/stream\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replaceAll("typeof Response === 'function'", 'false') }));
     // A login by pg's WebCrypto takes eleven trips to other threads, and loads what nothing else needs.
@@ -28,10 +32,21 @@ const lighter = {
   },
 };
 
+/** Modules of Node's that a start names and seldom uses: each is loaded at the first look at one of its exports. */
+const LATE = /^(node:)?(child_process|dns|perf_hooks|readline)$/;
+const late = {
+  name: 'late',
+  setup(plan) {
+    plan.onResolve({ filter: LATE }, ({ path, namespace }) => (namespace === 'late' ? undefined : { path, namespace: 'late' }));
+    // As the prototype, for those that copy what they import.
+    plan.onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({ contents: `module.exports = Object.create(new Proxy({}, { get: (_, name) => require(${JSON.stringify(path)})[name] }));` }));
+  },
+};
+
 rmSync(join(root, 'dist/bundle'), { recursive: true, force: true });
 const { outputFiles: [{ text }] } = await build({
   write: false,
-  absWorkingDir: root, entryPoints: [join(built, 'cli/main.js')], outfile: file, plugins: [lighter], logLevel: 'warning',
+  absWorkingDir: root, entryPoints: [join(built, 'cli/main.js')], outfile: file, plugins: [late, lighter], logLevel: 'warning',
   bundle: true, format: 'cjs', platform: 'node', target: 'node20', minifySyntax: true, minifyWhitespace: true,
   banner: { js: "(function (exports, require, module, __filename, __import) { const __url = require('node:url').pathToFileURL(__filename).href;" }, footer: { js: '})' },
   define: { 'import.meta.url': '__url' }, supported: { 'dynamic-import': false },

@@ -3,6 +3,7 @@ import { EtlError } from '../errors/error.ts';
 import { Redactor } from '../observe/redact.ts';
 import type { RunReport } from '../engine/index.ts';
 import { asEtlError } from './command.ts';
+import { commandOf } from './command-table.ts';
 import { exitOfKind, exitOfReport } from './exit.ts';
 import { bytes, duration, position, table } from './format.ts';
 import { Output } from './output.ts';
@@ -64,4 +65,20 @@ test('run ids grow within a millisecond', () => {
   const ids = Array.from({ length: 5000 }, () => systemPorts.random.uuidv7());
   expect(ids.toSorted()).toEqual(ids);
   expect(new Set(ids).size).toBe(ids.length);
+});
+
+test('a command that there is not is answered with the one that was probably meant', () => {
+  expect(commandOf(['state', 'set', 'job.yaml'])).toMatchObject({ name: 'state set', rest: ['job.yaml'] });
+  expect(commandOf(['run', 'state', 'show'])).toMatchObject({ name: 'run', rest: ['state', 'show'] });
+  const hint = (...argv: string[]): string | undefined => {
+    try {
+      return commandOf(argv).name;
+    } catch (error) {
+      return asEtlError(error).hint;
+    }
+  };
+  expect(hint('rnu', 'job.yaml')).toBe('did you mean `etl run`?');
+  expect(hint('state', 'shwo')).toBe('did you mean `etl state show`?');
+  expect(hint('job.yaml')).toBe('etl run job.yaml');
+  expect(hint('constructor')).toBe('etl --help lists the commands');
 });

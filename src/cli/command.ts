@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { Command, Flags } from './oclif.ts';
+import { Flags, parse, type ArgInput, type FlagInput, type Input, type ParserOutput, type Values } from './oclif.ts';
 import { EtlError, type SourceLocation } from '../errors/error.ts';
 import { exact } from '../observe/redact.ts';
 import { explainCommand } from './connectors.ts';
@@ -27,36 +27,68 @@ export const baseFlags = {
   debug: Flags.boolean({ description: 'Stacks of errors.', helpGroup: 'GLOBAL', env: 'ETL_DEBUG' }),
 };
 
-/** What all commands share: one way of printing, one envelope, one mapper of exit codes. */
-export abstract class EtlCommand extends Command {
-  static override baseFlags = baseFlags;
+export type CommandClass = (new (name: string, argv: readonly string[]) => EtlCommand) & typeof EtlCommand;
 
-  readonly output = new Output({ env: process.env, quiet: this.#has('--quiet', '-q'), verbose: this.#has('--verbose', '-v'), json: this.#has('--json') });
+/**
+ * What all commands share: one way of printing, one envelope, one mapper of exit codes. The static parts are what oclif's parser and its
+ * help, which the build prints, know of a command.
+ */
+export abstract class EtlCommand {
+  static summary = '';
+  static examples: readonly string[] = [];
+  static usage: string | undefined;
+  /** False: arguments that are not declared are taken too. */
+  static strict = true;
+  static args: ArgInput = {};
+  static flags: FlagInput = {};
+  static readonly baseFlags = baseFlags;
+
+  readonly output: Output;
+  readonly #name: string;
+  readonly #argv: readonly string[];
+
+  constructor(name: string, argv: readonly string[]) {
+    this.#name = name;
+    this.#argv = argv;
+    this.output = new Output({ env: process.env, quiet: this.#has('--quiet', '-q'), verbose: this.#has('--verbose', '-v'), json: this.#has('--json') });
+  }
 
   abstract execute(): Promise<Outcome>;
 
-  override async run(): Promise<void> {
-    const outcome = await this.execute();
+  /** Runs it to its end, which is in `process.exitCode`. */
+  static async run(this: new (name: string, argv: readonly string[]) => EtlCommand, name: string, argv: readonly string[]): Promise<void> {
+    const command = new this(name, argv);
+    try {
+      command.#succeeded(await command.execute());
+    } catch (error) {
+      command.#failed(error);
+    }
+  }
+
+  protected parse<F extends Values, B extends Values, A extends Values>(command: Input<F, B, A>): Promise<ParserOutput<F, B, A>> {
+    return parse([...this.#argv], { ...command, flags: { ...command.baseFlags, ...command.flags } });
+  }
+
+  #succeeded(outcome: Outcome): void {
     if (this.output.options.json) this.#envelope({ ok: (outcome.exitCode ?? 0) === EXIT.ok, summary: outcome.summary, result: outcome.result, error: outcome.error ?? null });
     process.exitCode = outcome.exitCode ?? EXIT.ok;
   }
 
-  protected override catch(error: unknown): Promise<void> {
-    const known = asEtlError(error, this.id ?? '');
+  #failed(error: unknown): void {
+    const known = asEtlError(error, this.#name);
     printError(known, this.output);
     if (this.#has('--debug') || (process.env['ETL_DEBUG'] ?? '') !== '') this.output.raw(`${stacks(error)}\n`);
     if (this.output.options.json) this.#envelope({ ok: false, summary: known.message, result: null, error: envelopeOf(known) });
     process.exitCode = exitOfKind(known.kind);
-    return Promise.resolve();
   }
 
   #has(...names: string[]): boolean {
-    const end = this.argv.indexOf('--');
-    return (end < 0 ? this.argv : this.argv.slice(0, end)).some((argument) => names.includes(argument));
+    const end = this.#argv.indexOf('--');
+    return (end < 0 ? this.#argv : this.#argv.slice(0, end)).some((argument) => names.includes(argument));
   }
 
   #envelope(fields: Omit<Envelope, 'command'>): void {
-    const envelope: Envelope = { command: (this.id ?? '').replaceAll(':', ' '), ...fields };
+    const envelope: Envelope = { command: this.#name, ...fields };
     this.output.data(JSON.stringify(envelope, exact, 2));
   }
 }
@@ -65,7 +97,7 @@ export abstract class EtlCommand extends Command {
 export function asEtlError(error: unknown, command = ''): EtlError {
   if (error instanceof EtlError) return error;
   if (error instanceof Error && isParserError(error)) {
-    return new EtlError({ kind: 'config', code: 'ETL-CLI-001', message: firstLines(error.message), hint: command === '' ? 'etl --help lists the commands' : `etl ${command.replaceAll(':', ' ')} --help lists its flags`, cause: error });
+    return new EtlError({ kind: 'config', code: 'ETL-CLI-001', message: firstLines(error.message), hint: command === '' ? 'etl --help lists the commands' : `etl ${command} --help lists its flags`, cause: error });
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new EtlError({ kind: 'internal', code: 'ETL-CLI-000', message: message.split('\n', 1)[0] ?? message, hint: 'this is a bug in etl: run again with --debug and report it; running the job again is safe', cause: error });

@@ -1,21 +1,20 @@
 import { EXIT, exitOfKind } from './exit.ts';
 import { asEtlError, printError } from './command.ts';
-import { run } from './oclif.ts';
 import { Output } from './output.ts';
-import { etlPlugin } from './plugin.ts';
+import { commandOf } from './command-table.ts';
 
 /** What a connector in a file imports as `etl`: of this copy of the program, so that its errors are known as ours. */
 export const sdk = () => import('../sdk/index.ts');
 
-/** Everything behind bin/etl.js but the pre-generated help. `root` is the folder of package.json. */
-export async function main(argv: readonly string[], root: string): Promise<void> {
+/** Everything behind bin/etl.js but the pre-generated help. */
+export async function main(argv: readonly string[]): Promise<void> {
   process.on('uncaughtException', (error) => {
     fail(error);
     process.exit();
   });
   try {
-    const plugin = etlPlugin(root);
-    await run([...argv], { root, pjson: plugin.pjson, plugins: new Map([[plugin.name, plugin]]) });
+    const { name, load, rest } = commandOf(argv);
+    await (await load()).default.run(name, rest);
   } catch (error) {
     fail(error);
   }

@@ -35,7 +35,6 @@ export class Output {
     this.#colour = coloured(process.stderr);
     this.live = process.stderr.isTTY === true && env['TERM'] !== 'dumb' && !isCi(env);
     this.#github = env['GITHUB_ACTIONS'] === 'true';
-    process.stdout.removeAllListeners('error'); // oclif's own throws: a crash with a stack
     process.stdout.on('error', (error: NodeJS.ErrnoException) => this.#onDataLost(error));
     process.stderr.on('error', () => undefined); // nobody listens: the work goes on, its result is in .etl/runs
   }

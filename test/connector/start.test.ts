@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 let folder = '';
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'etl-start-'));
-  for (const name of ['bin', 'dist/bundle', 'package.json', 'oclif.manifest.json']) cpSync(join(root, name), join(folder, name), { recursive: true });
+  for (const name of ['bin', 'dist/bundle', 'package.json']) cpSync(join(root, name), join(folder, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
 });
 afterEach(() => { rmSync(folder, { recursive: true, force: true }); });

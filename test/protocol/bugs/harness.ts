@@ -119,7 +119,7 @@ async function bySuite(folder: string, { suite, project, only }: { readonly suit
 
 /** Real processes run what was built: only what was edited is compiled again. */
 async function byCrash({ crash: route, seed }: { readonly crash: string; readonly seed: number }, { folder, edits, seconds }: Place): Promise<string | undefined> {
-  for (const part of ['bin', 'dist', 'oclif.manifest.json']) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
+  for (const part of ['bin', 'dist']) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
   for (const file of new Set(edits.map((edit) => edit.file))) {
     const { code } = await transform(readFileSync(join(folder, file), 'utf8'), { loader: 'ts', target: 'es2022', tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } } });
     writeFileSync(join(folder, 'dist', file.replace(/ts$/, 'js')), code.replaceAll(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"'));
