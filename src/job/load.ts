@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Connector } from '#sdk';
 import { EtlError } from '../errors/error.ts';
 import { bindConnectors } from './connections.ts';
@@ -49,9 +49,6 @@ export interface Origin {
   readonly value: unknown;
   readonly from: string;
 }
-
-/** Jitted parsers pay off after hundreds of calls; a job is checked once. */
-z.config({ jitless: true });
 
 /** Reads, fills, checks and resolves one job file. Everything that is wrong comes back at once, each with its place. */
 export async function loadJob(file: string, options: LoadOptions): Promise<Loaded> {

@@ -1,5 +1,8 @@
 import { z } from 'zod';
 
+/** Before the first schema: zod decides as it makes one. Its compiled parsers pay off after hundreds of calls; a job is checked once. */
+z.config({ jitless: true });
+
 /**
  * The shape of a job file: the one truth behind validation, `etl schema`, the editor's help and docs/job.md.
  * It says what may stand where; what the texts in it mean (durations, checks, casts) is read in resolve.ts, which knows their places.
