@@ -1,4 +1,5 @@
-// After the compiler: the program once more as one script, which bin/load.js runs. Loading two hundred files is most of a short job's time.
+// After the compiler: the program once more as one script, which bin/load.js runs, and DuckDB's driver as another. Loading two hundred files is
+// most of a short job's time.
 // What holds native code or WebAssembly of its own stays outside.
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +12,6 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const built = join(root, 'dist/src');
 // Folders as beside it in dist, so that paths relative to a module mean the same.
 const out = join(root, 'dist/bundle/src');
-const file = join(out, 'cli/etl.cjs');
 
 /** Leaves out what a start pays for and no command uses. */
 const lighter = {
@@ -43,20 +43,25 @@ const late = {
   },
 };
 
+/** One script of an entry and all that it imports, but for `external`. */
+async function script(name, entry, external) {
+  const { outputFiles: [{ text }] } = await build({
+    write: false,
+    absWorkingDir: root, entryPoints: [entry], outfile: join(out, 'cli', name), plugins: [late, lighter], logLevel: 'warning',
+    bundle: true, format: 'cjs', platform: 'node', target: 'node20', minifySyntax: true, minifyWhitespace: true,
+    banner: { js: "(function (exports, require, module, __filename, __import) { const __url = require('node:url').pathToFileURL(__filename).href;" }, footer: { js: '})' },
+    define: { 'import.meta.url': '__url' }, supported: { 'dynamic-import': false }, external,
+  });
+  // One byte a character is read fastest; esbuild escapes all others but in regular expressions.
+  if (/[^\0-\xff]/.test(text)) throw new Error(`${name} does not fit into Latin-1`);
+  // The mark by which bin/load.js knows what was compiled from it.
+  writeFileSync(join(out, 'cli', name), `/* ${createHash('sha256').update(text).digest('hex')} */ \n${text}`, 'latin1');
+}
+
 rmSync(join(root, 'dist/bundle'), { recursive: true, force: true });
-const { outputFiles: [{ text }] } = await build({
-  write: false,
-  absWorkingDir: root, entryPoints: [join(built, 'cli/main.js')], outfile: file, plugins: [late, lighter], logLevel: 'warning',
-  bundle: true, format: 'cjs', platform: 'node', target: 'node20', minifySyntax: true, minifyWhitespace: true,
-  banner: { js: "(function (exports, require, module, __filename, __import) { const __url = require('node:url').pathToFileURL(__filename).href;" }, footer: { js: '})' },
-  define: { 'import.meta.url': '__url' }, supported: { 'dynamic-import': false },
-  external: ['snappy', '@duckdb/node-bindings', '@bokuweb/zstd-wasm', 'amaro', 'pg-native'],
-});
-// One byte a character is read fastest; esbuild escapes all others but in regular expressions.
-if (/[^\0-\xff]/.test(text)) throw new Error('the bundle does not fit into Latin-1');
 mkdirSync(join(out, 'cli'), { recursive: true });
-// The mark by which bin/load.js knows what was compiled from it.
-writeFileSync(file, `/* ${createHash('sha256').update(text).digest('hex')} */ \n${text}`, 'latin1');
+await script('etl.cjs', join(built, 'cli/main.js'), ['snappy', '@duckdb/node-api', '@duckdb/node-bindings', '@bokuweb/zstd-wasm', 'amaro', 'pg-native']);
+await script('duckdb.cjs', '@duckdb/node-api', ['@duckdb/node-bindings']);
 copyFileSync(join(built, 'kernels/kernels.wasm'), join(out, 'cli/kernels.wasm'));
 copyFileSync(join(built, 'cli/typescript-loader.js'), join(out, 'cli/typescript-loader.js'));
 

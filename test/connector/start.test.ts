@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => { rmSync(folder, { recursive: true, force: true }); });
 
 const run = (...argv: string[]): string => execFileSync(process.execPath, argv, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-const refused = (): string => run('-p', "require('./bin/load.js').script.cachedDataRejected").trim();
+const refused = (): string => run('-p', "require('./bin/load.js').scripts.get('etl.cjs').script.cachedDataRejected").trim();
 
 test('the compiled form is the one that runs', () => {
   expect(refused()).toBe('false');
