@@ -32,14 +32,14 @@ const lighter = {
   },
 };
 
-/** Modules of Node's that a start names and seldom uses: each is loaded at the first look at one of its exports. */
-const LATE = /^(node:)?(child_process|dns|perf_hooks|readline)$/;
+/** What a start names and seldom uses: each is loaded at the first look at one of its exports. */
+const LATE = /^(node:)?(child_process|dns|perf_hooks|readline)$|^supports-color$/;
 const late = {
   name: 'late',
   setup(plan) {
-    plan.onResolve({ filter: LATE }, ({ path, namespace }) => (namespace === 'late' ? undefined : { path, namespace: 'late' }));
+    plan.onResolve({ filter: LATE }, ({ path, namespace, resolveDir }) => (namespace === 'late' ? undefined : { path, namespace: 'late', pluginData: resolveDir }));
     // As the prototype, for those that copy what they import.
-    plan.onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({ contents: `module.exports = Object.create(new Proxy({}, { get: (_, name) => require(${JSON.stringify(path)})[name] }));` }));
+    plan.onLoad({ filter: /.*/, namespace: 'late' }, ({ path, pluginData }) => ({ resolveDir: pluginData, contents: `module.exports = Object.create(new Proxy({}, { get: (_, name) => require(${JSON.stringify(path)})[name] }));` }));
   },
 };
 
