@@ -5,6 +5,7 @@ import { qualified, type RowTarget, type SqlConnection } from '../_shared/sql/di
 import { duckdbDialect } from './dialect.ts';
 import { duckdbError } from './errors.ts';
 import type { RowFunctions } from './rows.ts';
+import { hardlyRepeats } from './sample.ts';
 import { quoteName } from './types.ts';
 
 /** What may wait for DuckDB's threads before the reader waits too. */
@@ -55,7 +56,7 @@ export class Relay {
       this.first = share;
       return;
     }
-    this.last ??= this.begin();
+    this.last ??= this.begin(this.first ?? share);
     if (this.first) this.send(this.first);
     this.first = undefined;
     this.send(share);
@@ -63,12 +64,17 @@ export class Relay {
     this.complain();
   }
 
-  private async begin(): Promise<void> {
-    this.connection = await this.parts.connect();
-    await this.parts.threads.begin();
-    await this.connection.run('begin transaction');
-    await this.connection.run(`create table ${this.table} as select ${this.names} from ${qualified(duckdbDialect, this.into.table)} limit 0`);
-    this.insert = await this.connection.prepare(`insert into ${this.table} ${this.rows}`);
+  private async begin(sample: Batch): Promise<void> {
+    const { into, parts, table, rows } = this;
+    const connection = await parts.connect();
+    this.connection = connection;
+    await parts.threads.begin();
+    await connection.run('begin transaction');
+    const found = await connection.runAndReadAll('select column_name, data_type from duckdb_columns() where database_name = current_database() and schema_name = $1 and table_name = $2', [into.table.schema ?? '', into.table.table]);
+    const types = new Map(found.getRows().map(([name, type]) => [String(name), String(type)]));
+    const columns = into.columns.map((column) => `${quoteName(column.name)} ${types.get(column.name) ?? ''}${hardlyRepeats(column, sample) ? ' using compression fsst' : ''}`);
+    await connection.run(`create table ${table} (${columns.join(', ')})`);
+    this.insert = await connection.prepare(`insert into ${table} ${rows}`);
   }
 
   private send(batch: Batch): void {
