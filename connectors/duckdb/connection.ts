@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { DuckDBConnection, DuckDBInstance, DuckDBType } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBInstance, DuckDBMaterializedResult, DuckDBType } from '@duckdb/node-api';
 import { EtlError, failpoint } from '#sdk';
 import type { RowWriter, SqlDatabase, SqlRow, SqlSession, SqlValue, Statement } from '../_shared/sql/dialect.ts';
 import { duckdbDialect } from './dialect.ts';
@@ -237,12 +237,21 @@ export class DuckdbSession implements SqlSession {
 
   private async execute(sql: string, params: readonly SqlValue[]): Promise<readonly SqlRow[]> {
     try {
-      const running = this.parts.connection.runAndReadAll(sql, params.map(bound), params.map((value) => this.typeOf(value)));
+      const running = params.length === 0 ? this.parts.connection.run(sql) : this.executePrepared(sql, params);
       this.running = running.catch(() => undefined);
-      const result = await running;
-      return result.getRowObjects().map(plainRow);
+      return rowsOf(await running);
     } catch (error) {
       throw duckdbError(error);
+    }
+  }
+
+  private async executePrepared(sql: string, params: readonly SqlValue[]): Promise<DuckDBMaterializedResult> {
+    const statement = await this.parts.connection.prepare(sql);
+    try {
+      statement.bind(params.map(bound), params.map((value) => this.typeOf(value)));
+      return await statement.run();
+    } finally {
+      statement.destroySync();
     }
   }
 
@@ -329,6 +338,12 @@ export class DuckdbSession implements SqlSession {
 /** Whole numbers go as 64 bits: never by way of a double. */
 function bound(value: SqlValue): string | number | bigint | boolean | null {
   return Number.isSafeInteger(value) ? BigInt(Number(value)) : value;
+}
+
+/** All rows lie in memory: no trip to another thread for each chunk of them. */
+function rowsOf(result: DuckDBMaterializedResult): SqlRow[] {
+  const names = result.columnNames();
+  return Array.from({ length: result.chunkCount }, (_, index) => result.getChunk(index).getRowObjects(names)).flat().map(plainRow);
 }
 
 function plainRow(row: Record<string, unknown>): SqlRow {
