@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RowTarget } from '../_shared/sql/dialect.ts';
 import { DuckdbFile, type DuckdbSession } from './connection.ts';
 import { scratch, type Scratch } from './helper.ts';
+import { hardlyRepeats } from './sample.ts';
 
 const FIELDS: readonly Field[] = [{ name: 'id', type: { kind: 'int64' }, nullable: true }, { name: 'day', type: { kind: 'timestamp' }, nullable: true }, { name: 'name', type: { kind: 'text' }, nullable: true }];
 const INTO: RowTarget = {
@@ -55,6 +56,35 @@ test('rule 11: rows of many batches lie in the load\'s table after the commit, i
   const rows = BATCHES * ROWS;
   expect(await session.query(SUMS)).toMatchObject([{ n: BigInt(rows), ordered: true, dates: BigInt(rows - Math.ceil(rows / 3)), right: true }]);
   expect(await tables()).toEqual(['loaded']);
+});
+
+test('texts that hardly repeat spare DuckDB its dictionaries; texts that do, long ones and few are left to it', () => {
+  const name = INTO.columns[2];
+  if (!name) throw new Error('no column');
+  const judged = (rows: number, text: (row: number) => string | null): boolean => {
+    const batch = batchOf('s', { fields: FIELDS, key: [] }, Array.from({ length: rows }, (_, row): ChangeRow => ({ values: { id: 1n, day: null, name: text(row) } })));
+    try {
+      return hardlyRepeats(name, batch);
+    } finally {
+      batch.release();
+    }
+  };
+  expect(judged(3_000, (row) => `row ${row}`)).toBe(true);
+  expect(judged(6_000, (row) => (row % 2 === 0 ? null : `row ${row}`))).toBe(true);
+  expect(judged(3_000, (row) => `row ${row % 1_000}`)).toBe(false);
+  expect(judged(3_000, () => '')).toBe(false);
+  expect(judged(3_000, () => null)).toBe(false);
+  expect(judged(1_000, (row) => `row ${row}`)).toBe(false);
+  expect(judged(3_000, (row) => `${'long '.repeat(60)}${row}`)).toBe(false);
+});
+
+test('both ways of compressing keep every row, also what comes later and repeats', async () => {
+  const value = (row: number): Record<string, Value> => ({ id: BigInt(row), day: null, name: row < 200_000 ? `the name of row ${row}` : `one of ${row % 3}` });
+  await write(BATCHES, value);
+  await session.writer.finish();
+  await session.commit();
+  await session.query('checkpoint');
+  expect(await session.query("select count(*) filter (where name = 'the name of row ' || id) as own, count(*) filter (where name = 'one of ' || id % 3) as shared from loaded")).toEqual([{ own: 200_000n, shared: BigInt(BATCHES * ROWS - 200_000) }]);
 });
 
 test('rows join those that a commit before has brought; other columns keep their defaults', async () => {

@@ -52,6 +52,8 @@ async function* withPlaces(rows: AsyncGenerator<SourceMessage, boolean>, place: 
   }
 }
 
+const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY';
+
 function selectFrom(selected: Selected): string {
   return `SELECT ${selectList(selected.columns)} FROM ${selected.relation.from}`;
 }
@@ -144,7 +146,6 @@ export class PostgresSource implements Source {
     if (from?.['done'] === true) return yield { type: 'checkpoint', position: from, last: true };
     const connection = await this.sessions.reader();
     try {
-      await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
       const job = { connection, selected, split, stop };
       if (isPass(split)) yield* this.readPass(job, from);
       else yield* this.readFull(job, (reading as unknown as Snapshot).snapshot, from as FullPosition | undefined);
@@ -154,7 +155,7 @@ export class PostgresSource implements Source {
   }
 
   private async *readFull({ connection, selected, split, stop }: ReadJob, snapshot: string, from: FullPosition | undefined): AsyncGenerator<SourceMessage> {
-    await connection.query(`SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}`);
+    await connection.queries([{ sql: BEGIN }, { sql: `SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}` }]);
     const detail = split.detail as unknown as FullSplit;
     const query = `${selectFrom(selected)}${fullClauses(detail, selected, from?.after)}`;
     let after: Tuple | undefined;
@@ -167,6 +168,7 @@ export class PostgresSource implements Source {
   }
 
   private async *readPass({ connection, selected, split, stop }: ReadJob, from: Position | undefined): AsyncGenerator<SourceMessage> {
+    await connection.query(BEGIN);
     const pass = split.detail as unknown as Pass;
     const column = pass.selection.cursor?.column ?? '';
     const position: CursorPosition = { v: 1, mode: 'incremental', column, type: pass.type, upTo: pass.upTo };
@@ -201,8 +203,7 @@ export class PostgresSource implements Source {
 
   private async exportSnapshot(): Promise<Snapshot> {
     const connection = await this.sessions.holder();
-    await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
-    const [row] = await connection.query<{ snapshot: string }>('SELECT pg_catalog.pg_export_snapshot() AS snapshot');
+    const [, [row] = []] = (await connection.queries([{ sql: BEGIN }, { sql: 'SELECT pg_catalog.pg_export_snapshot() AS snapshot' }])) as [unknown, Snapshot[]];
     if (!row) throw new EtlError({ kind: 'internal', code: 'ETL-PG-008', message: 'No snapshot came.' });
     return row;
   }
