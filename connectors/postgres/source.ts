@@ -203,7 +203,7 @@ export class PostgresSource implements Source {
 
   private async exportSnapshot(): Promise<Snapshot> {
     const connection = await this.sessions.holder();
-    const [, [row] = []] = (await connection.queries([{ sql: BEGIN }, { sql: 'SELECT pg_catalog.pg_export_snapshot() AS snapshot' }])) as [unknown, Snapshot[]];
+    const [, [row]] = (await connection.queries([{ sql: BEGIN }, { sql: 'SELECT pg_catalog.pg_export_snapshot() AS snapshot' }])) as [unknown, Snapshot[]];
     if (!row) throw new EtlError({ kind: 'internal', code: 'ETL-PG-008', message: 'No snapshot came.' });
     return row;
   }

@@ -104,7 +104,7 @@ export async function loadRelations(connection: Connection, streams?: readonly s
   const filter = streams ? ` AND (n.nspname || '.' || c.relname) = ANY($1::text[])` : '';
   const relations = await connection.query<RelationRow>(`${RELATIONS}${filter} ORDER BY n.nspname, c.relname`, streams ? [streams] : []);
   const oids = relations.map((relation) => relation.oid);
-  const [columns = [], indexes = []] = (await connection.queries([{ sql: COLUMNS, params: [oids] }, { sql: INDEXES, params: [oids] }])) as [ColumnRow[], IndexRow[]];
+  const [columns, indexes] = (await connection.queries([{ sql: COLUMNS, params: [oids] }, { sql: INDEXES, params: [oids] }])) as [ColumnRow[], IndexRow[]];
   const types = await loadTypes(connection, columns.map((column) => column.typeOid));
   const columnsOf = byRelation(await nameTypes(connection, columns, types));
   const indexesOf = byRelation(indexes);

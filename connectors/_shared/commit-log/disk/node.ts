@@ -31,10 +31,12 @@ export function nodeDisk(fail: (error: unknown, path: string) => Error): Disk {
     async makeFolder(folder) {
       const first = await attempt(folder, () => makeFolders(folder));
       if (first === undefined) return;
-      for (let child = folder; ; child = dirname(child)) {
-        await fsyncFolder(dirname(child));
-        if (child === first || child === dirname(child)) return;
+      const parents = [];
+      for (let child = folder; child !== dirname(child); child = dirname(child)) {
+        parents.push(dirname(child));
+        if (child === first) break;
       }
+      await Promise.all(parents.map(fsyncFolder));
     },
     create: (path) => attempt(path, async () => file(await open(path, 'w'), path, attempt)),
     link: (from, to) => attempt<'created' | 'exists' | 'gone'>(to, async () => {
