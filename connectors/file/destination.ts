@@ -11,7 +11,7 @@ import type { Incarnation } from '../_shared/commit-log/records.ts';
 import type { Disk } from '../_shared/commit-log/disk/disk.ts';
 import { nodeDisk } from '../_shared/commit-log/disk/node.ts';
 import type { Format } from '../_shared/formats/format.ts';
-import { fileCapabilities, fileTargetOptions, type FileConfig } from './config.ts';
+import { fileCapabilities, fileOptionsOf, type FileConfig } from './config.ts';
 import { diskError, noNewTable } from './errors.ts';
 import { incarnationOf, settleTable, tablesOf } from './folder.ts';
 import { makesFolder, tableOf } from './layout.ts';
@@ -80,7 +80,7 @@ export class FileDestination implements Destination {
   }
 
   async planSchema(target: Target, schema: Schema): Promise<SchemaPlan> {
-    const options = fileTargetOptions.parse(target.options);
+    const options = fileOptionsOf(target.options);
     const format = await formatOf(options.format);
     const columns = schema.fields.map((field) => format.mapColumn(field, options));
     const table = tableOf(target);

@@ -6,7 +6,7 @@ import { withoutRejected } from '../_shared/change-log/rejects.ts';
 import { streamOf } from '../_shared/commit-log/fold.ts';
 import { commitIntent, type Opened } from '../_shared/commit-log/intents.ts';
 import type { CommitBody, Incarnation, LogFile } from '../_shared/commit-log/records.ts';
-import { fileTargetOptions, type FileTargetOptions } from './config.ts';
+import { fileOptionsOf, type FileOptions } from './config.ts';
 import { DataFile } from './data-file.ts';
 import { sessionOver, targetLost } from './errors.ts';
 import { explained } from './fence.ts';
@@ -28,7 +28,7 @@ export interface SessionWork {
 interface Outlet {
   readonly target: Target;
   readonly table: string;
-  readonly options: FileTargetOptions;
+  readonly options: FileOptions;
   readonly columns: FileColumns;
   incarnation: string;
   /** As the stream sent it. */
@@ -93,7 +93,7 @@ export class FileSession implements Session {
     const { load, runId } = this.work;
     const columns: FileColumns = { target, runId, changes: load.kind === 'live' && target.write === 'append', nowMs: this.pipe.place.ports.clock.now() };
     this.outlets.set(key, {
-      target, table, columns, incarnation, options: fileTargetOptions.parse(target.options),
+      target, table, columns, incarnation, options: fileOptionsOf(target.options),
       sent: schema, schema: fileSchema(columns, schema), generation: undefined, file: undefined,
     });
   }

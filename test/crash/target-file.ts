@@ -75,7 +75,7 @@ export function parquetTarget({ folder, tables }: Place): Target {
   const log = new LogReader(root);
   const duckdb = openDuckdb();
   return {
-    connection: '{ type: file, path: lake }', options: ', format: parquet, rollBytes: 262144, rowGroupBytes: 65536', shared: true,
+    connection: '{ type: file, path: lake }', options: ', format: parquet, roll_bytes: 262144, row_group_bytes: 65536', shared: true,
     look: async (table) => lookAt({ folder: join(root, table), table, log, duckdb: await duckdb }),
     content: () => Promise.resolve(contentOf(tables.map((table) => join(root, table)))),
     leftovers: () => Promise.resolve([...tables.flatMap((table) => filesLeft(join(root, table), log.listing(table).listed)), ...stateLeft(log.folder)]),
