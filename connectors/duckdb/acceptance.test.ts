@@ -1,6 +1,6 @@
 import { destinationAcceptance } from '../../src/sdk/testing/acceptance/destination.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { duckdbCapabilities } from './destination.ts';
+import { duckdbCapabilities } from './config.ts';
 import { scratch } from './helper.ts';
 
 const place = scratch();

@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { DuckDBConnection, DuckDBInstance, DuckDBMaterializedResult, DuckDBType } from '@duckdb/node-api';
+import api, { type DuckDBConnection, type DuckDBInstance, type DuckDBMaterializedResult, type DuckDBType } from '@duckdb/node-api';
 import { EtlError, failpoint } from '#sdk';
 import type { RowWriter, SqlDatabase, SqlRow, SqlSession, SqlValue, Statement } from '../_shared/sql/dialect.ts';
 import { duckdbDialect } from './dialect.ts';
@@ -11,15 +11,6 @@ import { RowFunctions } from './rows.ts';
 import { quoteName } from './types.ts';
 
 type Api = typeof import('@duckdb/node-api');
-
-/** The driver is an optional dependency of 70 MB: loaded when a DuckDB connection is made, never before. */
-export async function loadApi(): Promise<Api> {
-  try {
-    return (await import('@duckdb/node-api')).default;
-  } catch (error) {
-    throw new EtlError({ kind: 'config', code: 'ETL-DUCK-004', message: 'The package @duckdb/node-api can\'t be loaded.', hint: 'npm install @duckdb/node-api', cause: error });
-  }
-}
 
 /** Who may change the file now: one at a time, in order of asking. */
 class Turn {
@@ -97,7 +88,6 @@ export interface FileOptions {
 }
 
 async function openFile(key: string, options: FileOptions): Promise<OpenFile> {
-  const api = await loadApi();
   try {
     // Nothing is fetched from anywhere: json, icu and parquet are built in.
     const instance = await api.DuckDBInstance.create(key, { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false', ...options.settings });
@@ -153,8 +143,7 @@ export class DuckdbFile implements SqlDatabase {
 
   async connect(): Promise<DuckdbSession> {
     const { instance, turn, rows, threads } = await this.open();
-    const api = await loadApi();
-    const connect = async () => {
+      const connect = async () => {
       const connection = await instance.connect();
       await connection.run("set TimeZone = 'UTC'");
       return connection;

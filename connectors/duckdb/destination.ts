@@ -1,27 +1,11 @@
 import { accessSync, constants } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { Capabilities, CheckItem, CheckReport, ConnectorContext, Destination } from '#sdk';
+import type { CheckItem, CheckReport, ConnectorContext, Destination } from '#sdk';
 import { SqlDestination } from '../_shared/sql/destination.ts';
-import type { DuckdbConfig } from './config.ts';
-import { DuckdbFile, loadApi } from './connection.ts';
-
-export function duckdbCapabilities(): Capabilities {
-  return {
-    writeModes: ['append', 'merge', 'replace', 'scd2'],
-    deletes: ['hard', 'soft'],
-    processes: 1,
-    maxSessions: 8,
-    maxSplits: 1, // a second session of a table would have to write its rows again, when its load's table has some
-    origins: [],
-    keepsState: true,
-    promise: { append: 'exactly-once', merge: 'exactly-once', replace: 'exactly-once', scd2: 'exactly-once' },
-    names: { maxBytes: 255, caseSensitive: false },
-    takesChanges: true,
-  };
-}
+import { duckdbCapabilities, type DuckdbConfig } from './config.ts';
+import { DuckdbFile } from './connection.ts';
 
 export async function createDestination(config: DuckdbConfig, context: ConnectorContext): Promise<Destination> {
-  await loadApi();
   const path = resolve(context.directory, config.path);
   const database = new DuckdbFile({
     path,

@@ -1,7 +1,6 @@
 import { defineConnector, EtlError } from '#sdk';
-import { duckdbConfig, duckdbTargetOptions, type DuckdbConfig } from './config.ts';
-import { createDestination, duckdbCapabilities } from './destination.ts';
-import { classifyDuckdb, duckdbErrors } from './errors.ts';
+import { duckdbCapabilities, duckdbConfig, duckdbTargetOptions, type DuckdbConfig } from './config.ts';
+import { classifyDuckdb, driverMissing, duckdbErrors } from './errors.ts';
 
 export default defineConnector<unknown, DuckdbConfig>({
   name: 'duckdb',
@@ -15,7 +14,11 @@ export default defineConnector<unknown, DuckdbConfig>({
     secrets: [],
     capabilities: () => duckdbCapabilities(),
     targetOptions: duckdbTargetOptions,
-    create: createDestination,
+    // The driver is an optional dependency of 70 MB: loaded with what uses it, never before.
+    async create(config, context) {
+      const { createDestination } = await import('./destination.ts').catch((error: unknown) => { throw driverMissing(error); });
+      return createDestination(config, context);
+    },
   },
   classify: (error) => (error instanceof EtlError ? undefined : classifyDuckdb(error)),
   errors: duckdbErrors,

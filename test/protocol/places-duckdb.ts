@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DuckdbFile, type DuckdbSession } from '../../connectors/duckdb/connection.ts';
-import { createDestination, duckdbCapabilities } from '../../connectors/duckdb/destination.ts';
+import { duckdbCapabilities } from '../../connectors/duckdb/config.ts';
+import { createDestination } from '../../connectors/duckdb/destination.ts';
 import type { Target } from '#sdk';
 import type { TableRow } from '#testing';
 import { contextFor, failpointsOf, type PlaceKind } from './places.ts';
