@@ -1,3 +1,4 @@
+import { kernels } from '#kernels';
 import {
   EtlError, type CheckReport, type ConnectorContext, type JobState, type Load, type PlanOptions, type Position, type Reading, type RunToken, type Selection,
   type Discovery, type Source, type SourceMessage, type Split, type StreamInfo,
@@ -79,7 +80,9 @@ export class PostgresSource implements Source {
   }
 
   async identity(): Promise<string> {
-    const connection = await this.sessions.questions();
+    const connecting = this.sessions.questions();
+    kernels(); // compiled while the server answers
+    const connection = await connecting;
     const [row] = await connection.query<{ system: string; database: string }>(IDENTITY);
     return `postgres:${row?.system ?? '?'}/${row?.database ?? '?'}`;
   }

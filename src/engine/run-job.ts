@@ -1,4 +1,3 @@
-import { kernels } from '#kernels';
 import { EtlError } from '../errors/error.ts';
 import type { ResolvedJob } from '../job/resolved.ts';
 import { bind, refuseSharedTables, type Binding } from '../plan/bind.ts';
@@ -86,7 +85,6 @@ async function runClaimed(setting: Setting, source: Connected<Source>, claimed: 
   const { job, options } = setting;
   const fenced = new AbortController();
   const greeting = greet(setting, source);
-  kernels(); // compiled while the source answers
   try {
     await claimAll(setting, greeting, claimed, fenced);
   } catch (error) {
