@@ -10,8 +10,6 @@ import { RELAY, type RelayParts } from './relay.ts';
 import { RowFunctions } from './rows.ts';
 import { quoteName } from './types.ts';
 
-type Api = typeof import('@duckdb/node-api');
-
 /** Who may change the file now: one at a time, in order of asking. */
 class Turn {
   private last: Promise<void> = Promise.resolve();
@@ -94,7 +92,7 @@ async function openFile(key: string, options: FileOptions): Promise<OpenFile> {
     const connection = await instance.connect();
     await sweepRelays(connection);
     const [[threads] = []] = (await connection.runAndReadAll("select current_setting('threads')::int")).getRows();
-    return { instance, turn: new Turn(), rows: new RowFunctions(api, connection), threads: new Threads(connection, Number(threads)), users: 0 };
+    return { instance, turn: new Turn(), rows: new RowFunctions(connection), threads: new Threads(connection, Number(threads)), users: 0 };
   } catch (error) {
     throw duckdbError(error);
   }
@@ -143,12 +141,12 @@ export class DuckdbFile implements SqlDatabase {
 
   async connect(): Promise<DuckdbSession> {
     const { instance, turn, rows, threads } = await this.open();
-      const connect = async () => {
+    const connect = async () => {
       const connection = await instance.connect();
       await connection.run("set TimeZone = 'UTC'");
       return connection;
     };
-    const session = new DuckdbSession({ connection: await connect(), connect, turn, api, rows, threads, closed: (it) => this.sessions.delete(it) });
+    const session = new DuckdbSession({ connection: await connect(), connect, turn, rows, threads, closed: (it) => this.sessions.delete(it) });
     this.sessions.add(session);
     return session;
   }
@@ -178,7 +176,6 @@ export class DuckdbFile implements SqlDatabase {
 interface SessionParts extends RelayParts {
   readonly connection: DuckDBConnection;
   readonly turn: Turn;
-  readonly api: Api;
   closed(session: DuckdbSession): void;
 }
 
@@ -245,7 +242,7 @@ export class DuckdbSession implements SqlSession {
   }
 
   private typeOf(value: SqlValue): DuckDBType {
-    const { BIGINT, BOOLEAN, DOUBLE, VARCHAR } = this.parts.api;
+    const { BIGINT, BOOLEAN, DOUBLE, VARCHAR } = api;
     if (typeof value === 'bigint' || Number.isSafeInteger(value)) return BIGINT;
     if (typeof value === 'number') return DOUBLE;
     return typeof value === 'boolean' ? BOOLEAN : VARCHAR;

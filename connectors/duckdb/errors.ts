@@ -73,12 +73,12 @@ const KNOWN: readonly (readonly [pattern: RegExp, kind: ErrorKind, code: string,
   [/^Constraint Error|^Conversion Error|^Invalid Input Error|^Out of Range Error/i, 'data', 'ETL-DUCK-008'],
 ];
 
-/** The error of a statement; an EtlError goes on as it is, what is unknown is internal. */
 /** What loading the driver has thrown: it is not there, or not for this platform. */
 export function driverMissing(cause: unknown): EtlError {
   return new EtlError({ kind: 'config', code: 'ETL-DUCK-004', message: 'The package @duckdb/node-api can\'t be loaded.', hint: 'npm install @duckdb/node-api', cause });
 }
 
+/** The error of a statement; an EtlError goes on as it is, what is unknown is internal. */
 export function duckdbError(error: unknown): EtlError {
   if (error instanceof EtlError) return error;
   return classifyDuckdb(error) ?? new EtlError({ kind: 'internal', code: 'ETL-DUCK-018', message: `DuckDB: ${messageOf(error)}`, cause: error });

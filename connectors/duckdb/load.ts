@@ -1,4 +1,4 @@
-import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api';
+import api, { type DuckDBConnection, type DuckDBType } from '@duckdb/node-api';
 import bindings from '@duckdb/node-bindings';
 import { Arena, type Batch } from '#batch';
 import type { RowColumn, RowTarget, RowWriter, SqlConnection } from '../_shared/sql/dialect.ts';
@@ -8,14 +8,11 @@ import { Relay, type RelayParts } from './relay.ts';
 import { driverTypeOf } from './rows.ts';
 import { stageTypeOf } from './types.ts';
 
-type Api = typeof import('@duckdb/node-api');
-
 /** Rows of one of DuckDB's vectors. */
 const CHUNK = 2048;
 
 export interface WriterParts extends RelayParts {
   readonly connection: DuckDBConnection;
-  readonly api: Api;
   /** The session that commits. */
   readonly session: SqlConnection;
 }
@@ -72,7 +69,7 @@ export class DuckdbWriter implements RowWriter {
       const mask = into.columns.some((column) => column.from.kind === 'unavailable') ? unavailableMask(batch, arena) : undefined;
       const appender = sink.appender ??= await this.parts.connection.createAppender(sink.table, 'main', 'temp');
       const types = sink.columns.map((column, index) => (column ? this.driverType(column) : appender.columnType(index)));
-      const chunk = this.parts.api.DuckDBDataChunk.create(types, 0);
+      const chunk = api.DuckDBDataChunk.create(types, 0);
       for (let from = 0; from < batch.length; from += CHUNK) {
         const count = Math.min(CHUNK, batch.length - from);
         chunk.reset();
@@ -97,10 +94,10 @@ export class DuckdbWriter implements RowWriter {
 
   private driverType(column: RowColumn): DuckDBType {
     switch (column.from.kind) {
-      case 'field': case 'oldKey': return driverTypeOf(this.parts.api, column.from.type);
-      case 'ordinal': return this.parts.api.BIGINT;
-      case 'op': return this.parts.api.SMALLINT;
-      case 'unavailable': return this.parts.api.VARCHAR;
+      case 'field': case 'oldKey': return driverTypeOf(column.from.type);
+      case 'ordinal': return api.BIGINT;
+      case 'op': return api.SMALLINT;
+      case 'unavailable': return api.VARCHAR;
     }
   }
 

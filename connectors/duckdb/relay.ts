@@ -72,7 +72,7 @@ export class Relay {
     await connection.run('begin transaction');
     const found = await connection.runAndReadAll('select column_name, data_type from duckdb_columns() where database_name = current_database() and schema_name = $1 and table_name = $2', [into.table.schema ?? '', into.table.table]);
     const types = new Map(found.getRows().map(([name, type]) => [String(name), String(type)]));
-    const columns = into.columns.map((column) => `${quoteName(column.name)} ${types.get(column.name) ?? ''}${hardlyRepeats(column, sample) ? ' using compression fsst' : ''}`);
+    const columns = into.columns.map((column) => `${quoteName(column.name)} ${types.get(column.name) ?? column.type}${hardlyRepeats(column, sample) ? ' using compression fsst' : ''}`);
     await connection.run(`create table ${table} (${columns.join(', ')})`);
     this.insert = await connection.prepare(`insert into ${table} ${rows}`);
   }

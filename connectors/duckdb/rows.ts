@@ -1,11 +1,9 @@
 import bindings from '@duckdb/node-bindings';
 import type { DataChunk, Vector as NativeVector } from '@duckdb/node-bindings';
-import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api';
+import api, { type DuckDBConnection, type DuckDBType } from '@duckdb/node-api';
 import type { Batch, LogicalType } from '#batch';
 import type { RowColumn } from '../_shared/sql/dialect.ts';
 import { ChunkEncoder } from './encode.ts';
-
-type Api = typeof import('@duckdb/node-api');
 
 interface Loan {
   readonly batch: Batch;
@@ -19,7 +17,6 @@ interface Loan {
  * rows; so the rows lie nowhere between.
  */
 export class RowFunctions {
-  private readonly api: Api;
   /** Functions belong to the database; this connection only names them. */
   private readonly connection: DuckDBConnection;
   private readonly encoder = new ChunkEncoder(bindings);
@@ -28,14 +25,13 @@ export class RowFunctions {
   private readonly loans = new Map<bigint, Loan>();
   private lastLoan = 0n;
 
-  constructor(api: Api, connection: DuckDBConnection) {
-    this.api = api;
+  constructor(connection: DuckDBConnection) {
     this.connection = connection;
   }
 
   /** A query that gives the rows of a loan, column by column as asked for. Its parameters are those of `lend`. */
   query(columns: readonly RowColumn[]): string {
-    const type = this.api.LIST(this.api.STRUCT(Object.fromEntries(columns.map((column, index) => [`c${index}`, this.driverType(column)]))));
+    const type = api.LIST(api.STRUCT(Object.fromEntries(columns.map((column, index) => [`c${index}`, this.driverType(column)]))));
     const key = type.toString();
     const name = this.names.get(key) ?? this.register(`_etl_rows_${this.names.size + 1}`, type);
     this.names.set(key, name);
@@ -62,9 +58,9 @@ export class RowFunctions {
   }
 
   private register(name: string, type: DuckDBType): string {
-    const made = new this.api.DuckDBScalarFunction();
+    const made = new api.DuckDBScalarFunction();
     made.setName(name);
-    made.addParameter(this.api.BIGINT);
+    made.addParameter(api.BIGINT);
     made.setReturnType(type);
     made.setVolatile(); // one call for all columns
     bindings.scalar_function_set_function(made.scalar_function, (_info, input, output) => this.fill(input, output));
@@ -91,7 +87,7 @@ export class RowFunctions {
   }
 
   private driverType(column: RowColumn): DuckDBType {
-    return column.from.kind === 'field' ? driverTypeOf(this.api, column.from.type) : this.api.VARCHAR;
+    return column.from.kind === 'field' ? driverTypeOf(column.from.type) : api.VARCHAR;
   }
 }
 
@@ -100,14 +96,14 @@ function loanOf(chunk: DataChunk): bigint {
   return new DataView(data.buffer, data.byteOffset, 8).getBigInt64(0, true);
 }
 
-export function driverTypeOf(api: Api, type: LogicalType): DuckDBType {
+export function driverTypeOf(type: LogicalType): DuckDBType {
   if (type.kind === 'decimal') return api.DECIMAL(type.precision, type.scale);
-  if (type.kind === 'list') return api.LIST(driverTypeOf(api, type.element));
-  if (type.kind === 'struct') return api.STRUCT(Object.fromEntries(type.fields.map((field) => [field.name, driverTypeOf(api, field.type)])));
-  return simpleDriverTypes(api)[type.kind];
+  if (type.kind === 'list') return api.LIST(driverTypeOf(type.element));
+  if (type.kind === 'struct') return api.STRUCT(Object.fromEntries(type.fields.map((field) => [field.name, driverTypeOf(field.type)])));
+  return simpleDriverTypes()[type.kind];
 }
 
-function simpleDriverTypes(api: Api) {
+function simpleDriverTypes() {
   return {
     bool: api.BOOLEAN, int8: api.TINYINT, int16: api.SMALLINT, int32: api.INTEGER, int64: api.BIGINT, uint8: api.UTINYINT, uint16: api.USMALLINT,
     uint32: api.UINTEGER, uint64: api.UBIGINT, float32: api.FLOAT, float64: api.DOUBLE, bytes: api.BLOB, uuid: api.UUID, date: api.DATE, time: api.TIME,

@@ -7,7 +7,7 @@ const SAMPLE = 2048;
 const SHORT_BYTES = 256;
 
 /**
- * Short texts of which the first are all different. DuckDB would put each of them in a dictionary, only to find that there is no use for
+ * Short texts of which the first are nearly all different. DuckDB would put each of them in a dictionary, only to find that there is no use for
  * it: a quarter of what a load costs. It is told to compress them as it would choose to in the end.
  */
 export function hardlyRepeats(column: RowColumn, batch: Batch): boolean {
