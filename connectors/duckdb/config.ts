@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Capabilities } from '#sdk';
 
 export const duckdbConfig = z.strictObject({

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Capabilities } from '#sdk';
 import type { FormatOptions } from '../_shared/formats/contract.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** How one connection to Postgres is made: shared by source and destination. */
 export const connectionShape = {

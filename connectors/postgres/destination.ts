@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Capabilities, CheckItem, CheckReport, ConnectorContext, DestinationRole } from '#sdk';
 import { SqlDestination } from '../_shared/sql/destination.ts';
 import { connectionSecrets, connectionShape } from './config.ts';

@@ -1,5 +1,5 @@
-// After the compiler: the program once more as one script, which bin/load.js runs, and DuckDB's driver as another. Loading two hundred files is
-// most of a short job's time.
+// After the compiler: the program once more as one script, which bin/load.js runs, and two that few jobs need. Loading two hundred files is most
+// of a short job's time.
 // What holds native code or WebAssembly of its own stays outside.
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,10 +19,17 @@ const lighter = {
   setup(plan) {
     // zod's messages in fifty languages: the English ones are imported by themselves.
     plan.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: 'export {};' }));
+    // Connectors in files have all of zod; of the program's own copy only what it uses is left.
+    plan.onResolve({ filter: /^zod$/ }, ({ importer }) => (importer.endsWith('sdk/etl.js') ? { path: 'zod', external: true } : undefined));
     // bin/etl.js prints help, from what the build wrote.
     plan.onLoad({ filter: /@oclif\/core\/lib\/help\/index\.js$/ }, () => ({ contents: 'module.exports = {};' }));
     // oclif's own log, which nobody reads here.
     plan.onLoad({ filter: /node_modules\/debug\/src\/index\.js$/ }, () => ({ contents: 'module.exports = () => Object.assign(() => {}, { enabled: false });' }));
+    // Its errors are told by our own output: no spinner turns, no text is wrapped, and lines may be as long as they are.
+    plan.onLoad({ filter: /@oclif\/core\/lib\/parser\/help\.js$|node_modules\/(wrap-ansi|clean-stack|indent-string)\/index\.js$/ }, () => ({ contents: 'module.exports = {};' }));
+    plan.onLoad({ filter: /@oclif\/core\/lib\/screen\.js$/ }, () => ({ contents: 'module.exports = { stdtermwidth: Infinity, errtermwidth: Infinity };' }));
+    // No pool of pg's, and no client of its native kind.
+    plan.onLoad({ filter: /pg-pool\/index\.js$|pg\/lib\/native\/index\.js$/ }, () => ({ contents: 'module.exports = class {};' }));
     // pg asks whether it runs at Cloudflare by touching `Response`, which loads all of fetch.
     plan.onLoad({ filter: /pg\/lib\/stream\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replaceAll("typeof Response === 'function'", 'false') }));
     // A login by pg's WebCrypto takes eleven trips to other threads, and loads what nothing else needs.
@@ -62,11 +69,12 @@ rmSync(join(root, 'dist/bundle'), { recursive: true, force: true });
 mkdirSync(join(out, 'cli'), { recursive: true });
 await script('etl.cjs', join(built, 'cli/main.js'), ['snappy', '@duckdb/node-api', '@duckdb/node-bindings', '@bokuweb/zstd-wasm', 'amaro', 'pg-native']);
 await script('duckdb.cjs', '@duckdb/node-api', ['@duckdb/node-bindings']);
+await script('zod.cjs', 'zod', []);
 copyFileSync(join(built, 'kernels/kernels.wasm'), join(out, 'cli/kernels.wasm'));
 copyFileSync(join(built, 'cli/typescript-loader.js'), join(out, 'cli/typescript-loader.js'));
 
 // What connectors in files import: the same copy as the program's.
 const names = Object.keys(await createRequire(import.meta.url)('../../bin/load.js').sdk());
 mkdirSync(join(out, 'sdk/testing'), { recursive: true });
-writeFileSync(join(out, 'sdk/index.js'), `import program from '../../../../bin/load.js';\nexport const { ${names.join(', ')} } = await program.sdk();\n`);
+writeFileSync(join(out, 'sdk/etl.js'), `import program from '../../../../bin/load.js';\nexport const { ${names.join(', ')} } = await program.sdk();\n`);
 writeFileSync(join(out, 'sdk/testing/index.js'), "export * from '../../../../src/sdk/testing/index.js';\n");

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { Flags, parse, type ArgInput, type FlagInput, type Input, type ParserOutput, type Values } from './oclif.ts';
 import { EtlError, type SourceLocation } from '../errors/error.ts';
 import { exact } from '../observe/redact.ts';

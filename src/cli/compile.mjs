@@ -10,7 +10,7 @@ import { startPostgres } from '../../dist/test/services/postgres.js';
 
 setFlagsFromString('--no-flush-bytecode'); // V8 would forget functions that have not run for a while
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const { main, leave, scripts } = createRequire(import.meta.url)('../../bin/load.js');
+const { main, leave, sdk, scripts } = createRequire(import.meta.url)('../../bin/load.js');
 const folder = mkdtempSync(join(tmpdir(), 'etl-compile-'));
 
 async function run(name, source, target, stream) {
@@ -44,6 +44,7 @@ if (server) {
   }
 }
 rmSync(folder, { recursive: true });
+await sdk(); // so that zod's whole script is there
 setFlagsFromString('--flush-bytecode');
 for (const [name, { script, mark }] of scripts) writeFileSync(join(root, `dist/bundle/src/cli/${name}.compiled`), Buffer.concat([Buffer.from(mark, 'latin1'), script.createCachedData()]));
 await leave();

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What `--json` prints: one object on stdout, whatever happened. docs/envelope.schema.json is made from it. */
 export const envelopeSchema = z.strictObject({

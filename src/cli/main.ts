@@ -4,7 +4,7 @@ import { Output } from './output.ts';
 import { commandOf } from './command-table.ts';
 
 /** What a connector in a file imports as `etl`: of this copy of the program, so that its errors are known as ours. */
-export const sdk = () => import('../sdk/index.ts');
+export const sdk = () => import('../sdk/etl.ts');
 
 /** Everything behind bin/etl.js but the pre-generated help. */
 export async function main(argv: readonly string[]): Promise<void> {

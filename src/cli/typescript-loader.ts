@@ -10,7 +10,7 @@ export function initialize(data: { strip: boolean; root: string }): void {
   Object.assign(settings, data);
 }
 
-const OWN: Readonly<Record<string, string>> = { etl: 'src/sdk/index.js', 'etl/testing': 'src/sdk/testing/index.js' };
+const OWN: Readonly<Record<string, string>> = { etl: 'src/sdk/etl.js', 'etl/testing': 'src/sdk/testing/index.js' };
 
 export const resolve: ResolveHook = (specifier, context, next) => {
   const own = Object.hasOwn(OWN, specifier) ? OWN[specifier] : undefined;

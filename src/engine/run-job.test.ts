@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ResolvedJob } from '../job/resolved.ts';
 import type { Connector } from '../sdk/connector.ts';
 import { simpleSource } from '../sdk/simple-source.ts';

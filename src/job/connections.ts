@@ -1,5 +1,5 @@
 import type { Capabilities, Connector, DestinationRole, SourceRole, WriteMode } from '#sdk';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { EtlError } from '../errors/error.ts';
 import { suggest, type Diagnostics, type Path } from './diagnostics.ts';
 import { pathKey, type JobDocument } from './document.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { didYouMean, type Diagnostics, type Path } from './diagnostics.ts';
 import { pathKey, type JobDocument, type Value } from './document.ts';
 

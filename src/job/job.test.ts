@@ -1,7 +1,7 @@
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { afterAll, describe, expect, test } from 'vitest';
 import { defineConnector, type Capabilities, type Connector } from '#sdk';
 import { editDistance } from './diagnostics.ts';

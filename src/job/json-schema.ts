@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { jobSchema } from './schema.ts';
 
 /** The shape of a job for editors: `# yaml-language-server: $schema=./.etl/job.schema.json`. */

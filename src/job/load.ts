@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Connector } from '#sdk';
 import { EtlError } from '../errors/error.ts';
 import { bindConnectors } from './connections.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Before the first schema: zod decides as it makes one. Its compiled parsers pay off after hundreds of calls; a job is checked once. */
 z.config({ jitless: true });

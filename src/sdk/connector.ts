@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { EtlError, ErrorTexts } from '../errors/error.ts';
 import type { Destination, Source } from './contract.ts';
 import type { Ports } from './ports.ts';

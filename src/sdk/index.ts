@@ -10,5 +10,3 @@ export * from './ports.ts';
 export * from './failpoint.ts';
 export * from '../errors/error.ts';
 export * from './simple-source.ts';
-/** The zod of this package: a connector's file needs no install of its own. */
-export { z } from 'zod';

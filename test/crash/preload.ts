@@ -11,7 +11,7 @@ let passed = 0;
 
 if (trace !== undefined) {
   // bin/etl.js runs the bundle: the hook has to stand in the bundle's own module, which is the one that is shipped.
-  const { installFailpoints } = (await import(new URL('../../bundle/src/sdk/index.js', import.meta.url).href)) as { installFailpoints: typeof Install };
+  const { installFailpoints } = (await import(new URL('../../bundle/src/sdk/etl.js', import.meta.url).href)) as { installFailpoints: typeof Install };
   installFailpoints((name) => {
     appendFileSync(trace, `${name}\n`);
     if (name === wanted && ++passed === Number(nth)) process.kill(process.pid, signal as NodeJS.Signals);

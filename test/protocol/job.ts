@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { runJob, type RunEvent, type RunReport } from '../../src/engine/index.ts';
 import type { ResolvedJob, ResolvedStream } from '../../src/job/resolved.ts';
 import { defineConnector, type Connector, type Destination, type Position, type SyncMode, type WriteMode } from '#sdk';

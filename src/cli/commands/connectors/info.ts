@@ -1,5 +1,5 @@
 import { Args } from '../../oclif.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EtlCommand, type Outcome } from '../../command.ts';
 import { loadConnector } from '../../connectors.ts';
 import { table } from '../../format.ts';

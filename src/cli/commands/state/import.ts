@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Args, Flags } from '../../oclif.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Position } from '#sdk';
 import { EtlError } from '../../../errors/error.ts';
 import { EtlCommand, type Outcome } from '../../command.ts';
