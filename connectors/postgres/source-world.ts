@@ -63,9 +63,10 @@ export async function readSplits(source: Source, load: Load, reading: JsonObject
   return { load, rows, rejected, checkpoints };
 }
 
+/** As a run plans that has one pipe. */
 export async function plan(source: Source, wanted: Selection, state: JobState, maxSplits = 1): Promise<{ load: Load; reading: JsonObject }> {
   let id = 0;
-  const [load] = await source.plan([wanted], state, { maxSplits, nextLoadId: () => `load-${id++}` });
+  const [load] = await source.plan([wanted], state, { maxSplits, alone: true, nextLoadId: () => `load-${id++}` });
   if (!load) throw new TypeError('no load');
   return source.begin(load, token);
 }

@@ -123,6 +123,42 @@ test('a stop ends the read at once, and a wrong password is named', async () => 
   await expect(wrong.identity()).rejects.toMatchObject({ code: 'ETL-PG-002', kind: 'auth' });
 });
 
+test('a run of one split is read by one connection, which no time limit ends, and again by another when that one breaks', async () => {
+  await server.query('create role hurried login password \'secret\' in role pg_read_all_data');
+  await using source = await open({ user: 'hurried', password: 'secret', statement_timeout_ms: 1500 });
+  const { load, reading } = await plan(source, selection('public.big'), stateOf());
+  const [split] = load.splits;
+  if (!split) throw new TypeError('no split');
+  const connections = () => server.query<{ pid: number }>("select pid from pg_stat_activity where usename = 'hurried'");
+  const slowly = async (): Promise<number> => {
+    let rows = 0;
+    let paused = false;
+    for await (const message of source.read(reading, split, undefined, new AbortController().signal)) {
+      if (message.type !== 'batch') continue;
+      rows += message.batch.length;
+      message.batch.release();
+      if (paused) continue;
+      paused = true;
+      expect(await connections()).toHaveLength(1);
+      await server.query('select pg_sleep(2)');
+    }
+    return rows;
+  };
+  const [{ count } = { count: 0 }] = await server.query<{ count: number }>('select count(*)::int as count from big');
+  expect(await slowly()).toBe(count);
+
+  const broken = async (): Promise<void> => {
+    for await (const message of source.read(reading, split, undefined, new AbortController().signal)) {
+      if (message.type !== 'batch') continue;
+      message.batch.release();
+      for (const { pid } of await connections()) await server.query('select pg_terminate_backend($1)', [pid]);
+    }
+  };
+  await expect(broken()).rejects.toMatchObject({ kind: 'transient' });
+  expect((await readSplits(source, load, reading)).rows.length).toBe(count);
+  await expect(source.discover({ only: ['public.big'] })).resolves.toHaveLength(1);
+});
+
 const KEYED = { key: ['shop', 'id'], immutableKey: true, write: 'replace' } as const;
 
 test('rule 12: ranges of an immutable key hold each row once, and go on after the last key under another snapshot', async () => {

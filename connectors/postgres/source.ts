@@ -54,13 +54,15 @@ async function* withPlaces(rows: AsyncGenerator<SourceMessage, boolean>, place: 
 }
 
 const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY';
+/** A COPY takes as long as its table is large. */
+const UNLIMITED = 'SET LOCAL statement_timeout = 0';
 
 function selectFrom(selected: Selected): string {
   return `SELECT ${selectList(selected.columns)} FROM ${selected.relation.from}`;
 }
 
-/** What a full load's reading holds. */
-interface Snapshot { readonly snapshot: string }
+/** What a full load's reading holds; nothing when its only split is all that the run reads. */
+interface FullReading { readonly snapshot?: string }
 
 /** Where a range of a key stands: its last row that is at the destination. */
 interface FullPosition { readonly after?: Tuple }
@@ -71,7 +73,9 @@ export class PostgresSource implements Source {
   private readonly sessions: Sessions;
   private readonly relations = new Map<string, Relation>();
   private readonly readings = new Map<string, Reading>();
-  private snapshot: Promise<Snapshot> | undefined;
+  private snapshot: Promise<string> | undefined;
+  /** The load that is all of the run, of one split that is always read from its start or with snapshots of its own: one connection does for it. */
+  private only: string | undefined;
 
   constructor(config: SourceConfig, context: ConnectorContext) {
     this.config = config;
@@ -101,7 +105,8 @@ export class PostgresSource implements Source {
 
   async plan(selection: readonly Selection[], state: JobState, options: PlanOptions): Promise<readonly Load[]> {
     const connection = await this.sessions.questions();
-    this.sessions.prepare();
+    const alone = options.alone === true && selection.length === 1 && this.snapshot === undefined;
+    if (!alone) this.sessions.prepare();
     const startedAt = await serverNow(connection);
     const loads: Load[] = [];
     for (const each of selection) {
@@ -111,6 +116,8 @@ export class PostgresSource implements Source {
       else if (each.sync === 'full') loads.push(await fullLoad({ connection, selected, selection: each, maxSplits: options.maxSplits }, state.streams[each.stream], { id, startedAt }));
       else throw new EtlError({ kind: 'unsupported', code: 'ETL-PG-036', message: `${each.stream}: the Postgres source does not offer sync: ${each.sync}.` });
     }
+    const splits = loads.flatMap((load) => load.splits);
+    this.only = alone && splits.length === 1 && !splits.some(isKeyRange) ? loads[0]?.id : undefined;
     return loads;
   }
 
@@ -119,14 +126,19 @@ export class PostgresSource implements Source {
    * it takes a snapshot of its own, which is younger than the bound.
    */
   async begin(load: Load, _run: RunToken): Promise<{ load: Load; reading: Reading }> {
-    this.sessions.prepare();
+    const isOnly = load.id === this.only;
+    if (!isOnly) this.sessions.prepare();
+    const begun = await this.fixed(load, isOnly);
+    if (isOnly) this.sessions.release();
+    return begun;
+  }
+
+  private async fixed(load: Load, isOnly: boolean): Promise<{ load: Load; reading: Reading }> {
     const [split] = load.splits;
-    if (split && isPass(split)) {
-      const selected = await this.selected(selectionOf(split));
-      const bounded = await fixBound(load, { connection: await this.sessions.questions(), selected, ours: this.sessions.processIds(), context: this.context });
-      return { load: bounded, reading: {} };
-    }
-    return { load, reading: await this.underSnapshot(load) };
+    if (!split || !isPass(split)) return { load, reading: isOnly ? {} : await this.underSnapshot(load) };
+    const selected = await this.selected(selectionOf(split));
+    const bounded = await fixBound(load, { connection: await this.sessions.questions(), selected, ours: this.sessions.processIds(), context: this.context });
+    return { load: bounded, reading: {} };
   }
 
   /**
@@ -151,14 +163,15 @@ export class PostgresSource implements Source {
     try {
       const job = { connection, selected, split, stop };
       if (isPass(split)) yield* this.readPass(job, from);
-      else yield* this.readFull(job, (reading as unknown as Snapshot).snapshot, from as FullPosition | undefined);
+      else yield* this.readFull(job, (reading as FullReading).snapshot, from as FullPosition | undefined);
     } finally {
       await this.sessions.close(connection);
     }
   }
 
-  private async *readFull({ connection, selected, split, stop }: ReadJob, snapshot: string, from: FullPosition | undefined): AsyncGenerator<SourceMessage> {
-    await connection.queries([{ sql: BEGIN }, { sql: `SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}` }]);
+  private async *readFull({ connection, selected, split, stop }: ReadJob, snapshot: string | undefined, from: FullPosition | undefined): AsyncGenerator<SourceMessage> {
+    const shared = snapshot === undefined ? [] : [{ sql: `SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}` }];
+    await connection.queries([{ sql: BEGIN }, ...shared, { sql: UNLIMITED }]);
     const detail = split.detail as unknown as FullSplit;
     const query = `${selectFrom(selected)}${fullClauses(detail, selected, from?.after)}`;
     let after: Tuple | undefined;
@@ -171,7 +184,7 @@ export class PostgresSource implements Source {
   }
 
   private async *readPass({ connection, selected, split, stop }: ReadJob, from: Position | undefined): AsyncGenerator<SourceMessage> {
-    await connection.query(BEGIN);
+    await connection.queries([{ sql: BEGIN }, { sql: UNLIMITED }]);
     const pass = split.detail as unknown as Pass;
     const column = pass.selection.cursor?.column ?? '';
     const position: CursorPosition = { v: 1, mode: 'incremental', column, type: pass.type, upTo: pass.upTo };
@@ -199,16 +212,16 @@ export class PostgresSource implements Source {
 
   private async underSnapshot(load: Load): Promise<Reading> {
     this.snapshot ??= this.exportSnapshot();
-    const reading = { snapshot: (await this.snapshot).snapshot };
+    const reading = { snapshot: await this.snapshot };
     this.readings.set(load.id, reading);
     return reading;
   }
 
-  private async exportSnapshot(): Promise<Snapshot> {
+  private async exportSnapshot(): Promise<string> {
     const connection = await this.sessions.holder();
-    const [, [row]] = (await connection.queries([{ sql: BEGIN }, { sql: 'SELECT pg_catalog.pg_export_snapshot() AS snapshot' }])) as [unknown, Snapshot[]];
+    const [, [row]] = (await connection.queries([{ sql: BEGIN }, { sql: 'SELECT pg_catalog.pg_export_snapshot() AS snapshot' }])) as [unknown, { snapshot: string }[]];
     if (!row) throw new EtlError({ kind: 'internal', code: 'ETL-PG-008', message: 'No snapshot came.' });
-    return row;
+    return row.snapshot;
   }
 
   private async selected(selection: Selection): Promise<Selected> {

@@ -14,6 +14,8 @@ export interface PipeRun {
   readonly destination: Connected<Destination>;
   readonly run: Run;
   readonly bindings: ReadonlyMap<string, Binding>;
+  /** The run has no other pipe. */
+  readonly alone: boolean;
   readonly tallies: ReadonlyMap<string, StreamTally>;
   readonly policyOf: (stream: string) => QuarantinePolicy;
   readonly report: PipeReport;

@@ -94,7 +94,7 @@ async function runClaimed(setting: Setting, source: Connected<Source>, claimed: 
   }
   const pipes = matchStreams(job, await greeting.catalogue(), options.select);
   const stop = AbortSignal.any([options.stop, fenced.signal]);
-  const results = await Promise.all(claimed.map((one) => onePipe({ ...setting, options: { ...options, stop } }, source, one, pipes.find(({ id }) => id === one.id))));
+  const results = await Promise.all(claimed.map((one) => onePipe({ ...setting, options: { ...options, stop } }, source, { ...one, alone: claimed.length === 1, streams: pipes.find(({ id }) => id === one.id) })));
   const streams = results.flatMap((result) => result.report.streams());
   const failure: unknown = fenced.signal.aborted ? fenced.signal.reason : results.find((result) => result.error !== undefined)?.error;
   const outcome = outcomeOf(streams, failure, options.stop.aborted);
@@ -148,9 +148,14 @@ async function claimAll(setting: Setting, { identity, failed }: Greeting, claime
   }
 }
 
-async function onePipe(setting: Setting, source: Connected<Source>, claimed: Claimed, streams: PipeStreams | undefined): Promise<{ report: PipeReport; error?: unknown }> {
+interface PipeWork extends Claimed {
+  readonly alone: boolean;
+  readonly streams: PipeStreams | undefined;
+}
+
+async function onePipe(setting: Setting, source: Connected<Source>, work: PipeWork): Promise<{ report: PipeReport; error?: unknown }> {
   const { job, options, engine } = setting;
-  const { destination, run, id } = claimed;
+  const { destination, run, id, alone, streams } = work;
   const capabilities = destination.port.capabilities;
   const bindings = new Map<string, Binding>();
   const report = () => createPipeReport({ pipe: id, bindings: [...bindings.values()].filter(({ stream }) => selected(options.select, stream)), capabilities, clock: engine.ports.clock, events: options.events, from: (stream) => run.state.streams[stream]?.position });
@@ -164,7 +169,7 @@ async function onePipe(setting: Setting, source: Connected<Source>, claimed: Cla
   }
   const slots = Math.max(1, Math.min(job.limits.concurrency, capabilities.maxSessions));
   const pipe: PipeRun = {
-    id, job, engine, source, destination, run, bindings, report: report(), slots: createSlots(slots), loadSlots: createSlots(slots), stop: options.stop, abort: options.abort,
+    id, job, engine, source, destination, run, bindings, alone, report: report(), slots: createSlots(slots), loadSlots: createSlots(slots), stop: options.stop, abort: options.abort,
     tallies: new Map([...bindings.keys()].map((stream) => [stream, { rows: 0, rejected: 0 }])),
     policyOf: (stream) => bindings.get(stream)?.match.entry.errors ?? { badRows: 'quarantine' },
   };

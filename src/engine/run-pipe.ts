@@ -78,7 +78,7 @@ async function runNewLoads(pipe: PipeRun, streams: readonly string[]): Promise<v
   const selection = streams.flatMap((stream) => pipe.bindings.get(stream)?.selection ?? []);
   const marked = selection.map((wanted) => ({ ...wanted, fullRefresh: wanted.fullRefresh || (run.state.streams[wanted.stream]?.rebuild ?? false) }));
   const planned = await classified(source.connector, () =>
-    source.port.plan(marked, run.state, { maxSplits: splitLimit(job, pipe.destination), nextLoadId: () => engine.ports.random.uuidv7() }));
+    source.port.plan(marked, run.state, { maxSplits: splitLimit(job, pipe.destination), alone: pipe.alone, nextLoadId: () => engine.ports.random.uuidv7() }));
   await together(pipe.stop, planned.map((load) => (stop: AbortSignal) => guarded(pipe, load.streams, () => pipe.loadSlots(async () => {
     if (stop.aborted) return 'stopped';
     const { stored, reading } = await beginLoad(pipe, load);

@@ -1,9 +1,7 @@
-/**
- * The contract between the pipeline and its connectors. The protocol behind it, with the numbered rules that the code cites,
- * is docs/protocol.md.
- */
+/** The contract between the pipeline and its connectors; docs/protocol.md is the protocol behind it, with the numbered rules that the code cites. */
 import type { Batch } from '../batch/batch.ts';
 import type { Field, LogicalType, Schema } from '../batch/types.ts';
+export type { Field, LogicalType, Schema };
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
@@ -114,6 +112,8 @@ export interface RunToken {
 
 export interface PlanOptions {
   readonly maxSplits: number;
+  /** The run has no other pipe: no loads but those of this plan are to be of one instant. */
+  readonly alone?: boolean;
   nextLoadId(): LoadId;
 }
 
@@ -396,5 +396,3 @@ export interface Session extends AsyncDisposable {
   /** Rows, rejects and position in one atomic step, sent once. No answer throws `transient` with code ending `-UNKNOWN` (rule 9). */
   commit(at: Checkpoint, rejections: readonly Rejection[]): Promise<CommitReceipt>;
 }
-
-export type { Field, LogicalType, Schema };

@@ -37,14 +37,21 @@ export class Sessions implements AsyncDisposable {
   /** Begins the connection that the next `reader` will use, so that its round trips overlap with other work. */
   prepare(): void {
     if (this.warm) return;
-    this.warm = this.connect({ statement_timeout: '0' });
+    this.warm = this.connect();
     this.warm.catch(() => undefined);
+  }
+
+  /** There is nothing more to ask: the next `reader` uses the connection for questions. */
+  release(): void {
+    if (this.warm) return;
+    this.warm = this.control;
+    this.control = undefined;
   }
 
   async reader(): Promise<Connection> {
     const { warm } = this;
     this.warm = undefined;
-    return warm ? await warm.catch(() => this.connect({ statement_timeout: '0' })) : await this.connect({ statement_timeout: '0' });
+    return warm ? await warm.catch(() => this.connect()) : await this.connect();
   }
 
   async close(connection: Connection): Promise<void> {
@@ -64,8 +71,8 @@ export class Sessions implements AsyncDisposable {
     this.control = this.warm = undefined;
   }
 
-  private async connect(settings: Readonly<Record<string, string>> = {}): Promise<Connection> {
-    const connection = await connect(this.config, this.context.directory, { ...PATIENT, ...settings });
+  private async connect(): Promise<Connection> {
+    const connection = await connect(this.config, this.context.directory, PATIENT);
     this.open.add(connection);
     void connection.wire.closed.then(() => this.open.delete(connection));
     return connection;

@@ -56,7 +56,7 @@ export default class Preview extends EtlCommand {
 /** One split of a throw-away load, read only as far as needed. */
 async function firstRows(source: Source, binding: Binding, limit: number): Promise<Row[]> {
   const empty = { runEpoch: 0, streams: {}, loads: [] };
-  const [planned] = await source.plan([binding.selection], empty, { maxSplits: 1, nextLoadId: () => systemPorts.random.uuidv7() });
+  const [planned] = await source.plan([binding.selection], empty, { maxSplits: 1, alone: true, nextLoadId: () => systemPorts.random.uuidv7() });
   if (!planned) throw new EtlError({ kind: 'config', code: 'ETL-CLI-006', message: `the source plans nothing for ${binding.stream}`, hint: 'etl discover lists its streams' });
   const { load, reading } = await source.begin({ ...planned, targets: [binding.target] }, { pipe: 'preview', runEpoch: 0, runId: systemPorts.random.uuidv7() });
   const normalizer = createNormalizer([binding.spec]);
