@@ -9,6 +9,8 @@ type Bindings = typeof bindings;
 
 /** Strings of at most this many bytes lie in DuckDB's string_t itself. */
 const INLINE = 12;
+/** One string_t. */
+const STRING_BYTES = 16;
 
 /** Types that DuckDB holds in another way than we do; the rest is copied as it lies. */
 const CONVERTED: ReadonlySet<LogicalType['kind']> = new Set(['decimal', 'uuid', 'interval', 'date', 'timestamp', 'timestamptz']);
@@ -44,25 +46,25 @@ export class ChunkEncoder {
     return fresh.address;
   }
 
-  /** Rows `from` to `from + count` of what the column takes its values from. */
-  column(into: NativeVector, column: RowColumn | undefined, at: { batch: Batch; mask: Vector | undefined; from: number; count: number }): void {
-    const { batch, from, count } = at;
-    if (!column) return this.vectorOrNull(into, undefined, { from, count, place: { stream: batch.stream, column: '' } });
+  /** Rows `from` to `from + count` of what the column takes its values from, put from row `to` of the vector on: one that {@link mayFollow}. */
+  column(into: NativeVector, column: RowColumn | undefined, at: { batch: Batch; mask: Vector | undefined; from: number; count: number; to: number }): void {
+    const { batch, from, count, to } = at;
+    if (!column) return this.vectorOrNull(into, undefined, { from, count, to, place: { stream: batch.stream, column: '' } });
     const source = column.from;
     const place = { stream: batch.stream, column: column.name };
     switch (source.kind) {
-      case 'field': return this.vectorOrNull(into, batch.columns[source.index], { from, count, place });
-      case 'oldKey': return this.vectorOrNull(into, batch.oldKeys?.[source.index], { from, count, place });
-      case 'unavailable': return this.vectorOrNull(into, at.mask, { from, count, place });
+      case 'field': return this.vectorOrNull(into, batch.columns[source.index], { from, count, to, place });
+      case 'oldKey': return this.vectorOrNull(into, batch.oldKeys?.[source.index], { from, count, to, place });
+      case 'unavailable': return this.vectorOrNull(into, at.mask, { from, count, to, place });
       case 'ordinal': {
         const out = this.room(0, count * 8);
         kernels().duckOrdinals(source.base + BigInt(from), count, out);
-        return this.copy(into, out, count * 8);
+        return this.copy(into, out, { width: 8, count, to });
       }
       case 'op': {
         const out = this.room(0, count * 2);
         kernels().duckOps(batch.ops ? batch.ops.byteOffset + from : 0, count, out);
-        return this.copy(into, out, count * 2);
+        return this.copy(into, out, { width: 2, count, to });
       }
     }
   }
@@ -72,8 +74,7 @@ export class ChunkEncoder {
     const bytes = validityBytes(rows.count);
     const out = this.room(0, bytes);
     new Uint8Array(linearMemory.buffer, out, bytes).fill(0);
-    this.native.vector_ensure_validity_writable(into);
-    this.native.copy_data_to_vector_validity(into, 0, linearMemory.buffer, out, bytes);
+    this.validity(into, out, rows);
   }
 
   private vector(into: NativeVector, vector: Vector, rows: Rows): void {
@@ -84,8 +85,12 @@ export class ChunkEncoder {
     const out = this.room(0, validityBytes(count));
     const present = kernels().duckValidity(vector.validity.byteOffset, from, count, out);
     if (present === count) return;
+    this.validity(into, out, rows);
+  }
+
+  private validity(into: NativeVector, address: number, { count, to }: Rows): void {
     this.native.vector_ensure_validity_writable(into);
-    this.native.copy_data_to_vector_validity(into, 0, linearMemory.buffer, out, validityBytes(count));
+    this.native.copy_data_to_vector_validity(into, to / 8, linearMemory.buffer, address, validityBytes(count));
   }
 
   private values(into: NativeVector, vector: Vector, rows: Rows): void {
@@ -94,15 +99,15 @@ export class ChunkEncoder {
     else if (type.kind === 'struct') vector.children.forEach((child, index) => this.vector(this.native.struct_vector_get_child(into, index), child, rows));
     else if (widthOf(type) === 0) this.strings(into, vector, rows);
     else if (CONVERTED.has(type.kind)) this.converted(into, vector, rows);
-    else this.copy(into, vector.data.byteOffset + rows.from * widthOf(type), rows.count * widthOf(type));
+    else this.copy(into, vector.data.byteOffset + rows.from * widthOf(type), { ...rows, width: widthOf(type) });
   }
 
-  private converted(into: NativeVector, vector: Vector, { from, count, place }: Rows): void {
+  private converted(into: NativeVector, vector: Vector, { from, count, to, place }: Rows): void {
     const { type } = vector;
     const data = vector.data.byteOffset + from * widthOf(type);
     const valid = vector.validity ? vector.validity.byteOffset + from : 0;
     const width = physicalWidth(type);
-    if (type.kind === 'decimal' && width === widthOf(type)) return this.copy(into, data, count * width);
+    if (type.kind === 'decimal' && width === widthOf(type)) return this.copy(into, data, { width, count, to });
     const out = this.room(0, count * width);
     let bad = -1;
     if (type.kind === 'decimal') kernels().duckNarrow(width, data, count, out);
@@ -111,48 +116,59 @@ export class ChunkEncoder {
     else if (type.kind === 'date') bad = kernels().duckDates(data, valid, count, out);
     else bad = kernels().duckInstants(data, valid, count, out);
     if (bad >= 0) throw unfit(place, `row ${from + bad} of the batch holds a ${type.kind} that is out of DuckDB's range`);
-    this.copy(into, out, count * width);
+    this.copy(into, out, { width, count, to });
   }
 
-  /** All bytes of these rows go over at once, as the value of the first row; then each row points into that copy. */
-  private strings(into: NativeVector, vector: Vector, { from, count, place }: Rows): void {
+  /** All bytes of these rows go over at once, as the value of their first row; then each row points into that copy. */
+  private strings(into: NativeVector, vector: Vector, { from, count, to, place }: Rows): void {
     const offsets = vector.offsets ?? viewInt32(0, 0);
     const start = offsets[from] ?? 0;
     const length = (offsets[from + count] ?? 0) - start;
     let heap = 0n;
     if (length > INLINE) {
-      this.native.vector_assign_string_element_len(into, 0, vector.data.subarray(start, start + length));
-      const entry = this.native.vector_get_data(into, 16);
-      const view = new DataView(entry.buffer, entry.byteOffset, 16);
+      this.native.vector_assign_string_element_len(into, to, vector.data.subarray(start, start + length));
+      const entries = this.native.vector_get_data(into, (to + 1) * STRING_BYTES);
+      const view = new DataView(entries.buffer, entries.byteOffset + to * STRING_BYTES, STRING_BYTES);
       if (view.getUint32(0, true) !== length) throw unfit(place, 'a text is not UTF-8');
       heap = view.getBigUint64(8, true);
     }
-    const out = this.room(0, count * 16);
+    const out = this.room(0, count * STRING_BYTES);
     kernels().duckStrings(vector.data.byteOffset, offsets.byteOffset, vector.validity?.byteOffset ?? 0, from, count, heap, out);
-    this.copy(into, out, count * 16);
+    this.copy(into, out, { width: STRING_BYTES, count, to });
   }
 
-  private list(into: NativeVector, vector: Vector, { from, count, place }: Rows): void {
+  private list(into: NativeVector, vector: Vector, { from, count, to, place }: Rows): void {
     const offsets = vector.offsets ?? viewInt32(0, 0);
     const start = offsets[from] ?? 0;
     const elements = (offsets[from + count] ?? 0) - start;
     const out = this.room(0, count * 16);
     kernels().duckLists(offsets.byteOffset, vector.validity?.byteOffset ?? 0, from, count, out);
-    this.copy(into, out, count * 16);
+    this.copy(into, out, { width: 16, count, to });
     this.native.list_vector_reserve(into, elements);
     this.native.list_vector_set_size(into, elements);
     const child = vector.children[0];
-    if (child) this.vector(this.native.list_vector_get_child(into), child, { from: start, count: elements, place });
+    if (child) this.vector(this.native.list_vector_get_child(into), child, { from: start, count: elements, to: 0, place });
   }
 
-  private copy(into: NativeVector, address: number, bytes: number): void {
-    this.native.copy_data_to_vector(into, 0, linearMemory.buffer, address, bytes);
+  private copy(into: NativeVector, address: number, { width, count, to }: { width: number; count: number; to: number }): void {
+    this.native.copy_data_to_vector(into, to * width, linearMemory.buffer, address, count * width);
   }
+}
+
+/** Whether rows may be put after so many: validity is copied in words of 64 rows, and elements of lists begin at the first. */
+export function mayFollow(rows: number, columns: readonly RowColumn[]): boolean {
+  return rows % 64 === 0 && columns.every(({ from }) => !('type' in from) || isFlat(from.type));
+}
+
+function isFlat(type: LogicalType): boolean {
+  return type.kind === 'struct' ? type.fields.every((field) => isFlat(field.type)) : type.kind !== 'list';
 }
 
 interface Rows {
   readonly from: number;
   readonly count: number;
+  /** The vector's row that the first goes to. */
+  readonly to: number;
   readonly place: Place;
 }
 

@@ -76,7 +76,7 @@ export class DuckdbWriter implements RowWriter {
         for (const [index, column] of sink.columns.entries()) {
           // ordinals move on with every write, so the column is the caller's of now
           const current = column && into.columns.find((each) => each.name === column.name);
-          this.encoder.column(bindings.data_chunk_get_vector(chunk.chunk, index), current, { batch, mask, from, count });
+          this.encoder.column(bindings.data_chunk_get_vector(chunk.chunk, index), current, { batch, mask, from, count, to: 0 });
         }
         chunk.rowCount = count;
         appender.appendDataChunk(chunk);

@@ -98,6 +98,39 @@ test('rows join those that a commit before has brought; other columns keep their
   expect(await tables()).toEqual(['loaded']);
 });
 
+test('batches that one statement takes together keep every value and every NULL at its row', async () => {
+  const fields: readonly Field[] = [
+    { name: 'id', type: { kind: 'int64' }, nullable: false }, { name: 'price', type: { kind: 'decimal', precision: 9, scale: 2 }, nullable: true }, { name: 'ok', type: { kind: 'bool' }, nullable: true },
+    { name: 'seen', type: { kind: 'timestamptz' }, nullable: true }, { name: 'note', type: { kind: 'text' }, nullable: true },
+    { name: 'pair', type: { kind: 'struct', fields: [{ name: 'a', type: { kind: 'text' }, nullable: true }, { name: 'b', type: { kind: 'int32' }, nullable: true }] }, nullable: true },
+  ];
+  const listed: Field = { name: 'tags', type: { kind: 'list', element: { kind: 'text' } }, nullable: true };
+  const values = (row: number): Record<string, Value> => ({
+    id: BigInt(row), price: row % 5 === 0 ? null : (row / 100).toFixed(2), ok: row % 2 === 0, seen: row < 20_000 ? '2026-11-21T12:00:00Z' : null,
+    note: row % 11 === 0 ? null : row % 3 === 0 ? 'short' : `a note that is long enough ${row}`, pair: row % 7 === 0 ? null : { a: row % 13 === 0 ? null : `pair of ${row}`, b: row },
+    tags: row % 17 === 0 ? null : Array.from({ length: row % 4 }, (_, index) => `tag ${row} ${index}`),
+  });
+  for (const [table, columns, size] of [['flat', fields, 16_320], ['uneven', fields, 9_999], ['lists', [...fields, listed], 16_320]] as const) {
+    const types = ['bigint', 'decimal(9, 2)', 'boolean', 'timestamptz', 'varchar', 'struct(a varchar, b integer)', 'varchar[]'];
+    await session.query(`create table ${table} (${columns.map(({ name }, index) => `${name} ${types[index] ?? ''}`).join(', ')})`);
+    const into: RowTarget = { table: { schema: 'main', table }, columns: columns.map(({ name, type }, index) => ({ name, type: types[index] ?? '', from: { kind: 'field', index, type } })) };
+    await session.begin();
+    for (let index = 0; index < 6; index++) {
+      const batch = batchOf('s', { fields: columns, key: [] }, Array.from({ length: size }, (_, row): ChangeRow => ({ values: Object.fromEntries(columns.map(({ name }) => [name, values(index * size + row)[name] ?? null])) })));
+      await session.writer.write(into, batch);
+      batch.release();
+    }
+    await session.writer.finish();
+    await session.commit();
+    const tags = columns.length > fields.length ? ", bool_and(tags is not distinct from case when id % 17 <> 0 then list_transform(range(id % 4), i -> 'tag ' || id || ' ' || i) end) as tags" : '';
+    expect(await session.query(`select count(*) as n, bool_and(id = rowid) as ids, bool_and(price is not distinct from case when id % 5 <> 0 then (id * 0.01)::decimal(9, 2) end) as prices, bool_and(ok = (id % 2 = 0)) as oks,
+      bool_and(seen is not distinct from case when id < 20000 then timestamptz '2026-11-21 12:00:00+00' end) as ats,
+      bool_and(note is not distinct from case when id % 11 = 0 then null when id % 3 = 0 then 'short' else 'a note that is long enough ' || id end) as notes,
+      bool_and(pair is not distinct from case when id % 7 <> 0 then {a: case when id % 13 <> 0 then 'pair of ' || id end, b: id::int} end) as pairs${tags} from ${table}`))
+      .toEqual([{ n: BigInt(6 * size), ids: true, prices: true, oks: true, ats: true, notes: true, pairs: true, ...(tags === '' ? {} : { tags: true }) }]);
+  }
+});
+
 test('rule 2: what was not committed is gone with the session, and with a commit that was rolled back', async () => {
   await write();
   await session.close();

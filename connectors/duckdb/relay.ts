@@ -3,6 +3,7 @@ import type { Batch } from '#batch';
 import { EtlError, failpoint } from '#sdk';
 import { qualified, type RowTarget, type SqlConnection } from '../_shared/sql/dialect.ts';
 import { duckdbDialect } from './dialect.ts';
+import { mayFollow } from './encode.ts';
 import { duckdbError } from './errors.ts';
 import type { RowFunctions } from './rows.ts';
 import { hardlyRepeats } from './sample.ts';
@@ -10,6 +11,8 @@ import { quoteName } from './types.ts';
 
 /** What may wait for DuckDB's threads before the reader waits too. */
 const MOST_BYTES_AHEAD = 16 << 20;
+/** What one statement takes at most, but for a batch that alone is larger. */
+const MOST_BYTES_TOGETHER = 6 << 20;
 /** How the tables begin that a relay makes. Only this process makes them: what lies there when the file is opened is of a dead one. */
 export const RELAY = '_etl_relay_';
 
@@ -33,12 +36,16 @@ export class Relay {
   private readonly names: string;
   private readonly rows: string;
   private readonly table: string;
-  private first: Batch | undefined;
+  /** Batches that no statement has taken yet, in order. */
+  private readonly waiting: Batch[] = [];
+  /** Of those that wait, and of those that a statement reads. */
+  private bytesAhead = 0;
   private connection: DuckDBConnection | undefined;
   private insert: DuckDBPreparedStatement | undefined;
-  /** Batches that DuckDB has not yet taken, in order. */
-  private readonly ahead: { readonly bytes: number; readonly taken: Promise<void> }[] = [];
-  private last: Promise<void> | undefined;
+  /** Sends statements while batches wait. */
+  private writing: Promise<void> | undefined;
+  /** The one that runs now. Never rejects. */
+  private step = Promise.resolve();
   private failure: unknown;
 
   constructor(into: RowTarget, parts: RelayParts) {
@@ -51,17 +58,43 @@ export class Relay {
 
   /** Takes a share of the batch, which DuckDB's threads may still read when this returns. Waits when they are too far behind. */
   async add(batch: Batch): Promise<void> {
-    const share = batch.derive(batch);
-    if (!this.last && !this.first) {
-      this.first = share;
-      return;
-    }
-    this.last ??= this.begin(this.first ?? share);
-    if (this.first) this.send(this.first);
-    this.first = undefined;
-    this.send(share);
-    while (this.ahead.reduce((sum, each) => sum + each.bytes, 0) > MOST_BYTES_AHEAD) await this.ahead[0]?.taken;
     this.complain();
+    this.waiting.push(batch.derive(batch));
+    this.bytesAhead += batch.byteSize;
+    if (!this.connection && this.waiting.length === 1) return;
+    this.writing ??= this.write();
+    while (this.bytesAhead > MOST_BYTES_AHEAD) await this.step;
+    this.complain();
+  }
+
+  private async write(): Promise<void> {
+    const [sample] = this.waiting;
+    if (!this.connection && sample) await this.attempt(this.begin(sample));
+    for (let batches = this.next(); batches.length > 0; batches = this.next()) {
+      await this.attempt(this.take(batches));
+      for (const batch of batches) {
+        this.bytesAhead -= batch.byteSize;
+        batch.release();
+      }
+    }
+    this.writing = undefined;
+  }
+
+  private attempt(work: Promise<void>): Promise<void> {
+    this.step = work.catch((error: unknown) => { this.failure ??= error; });
+    return this.step;
+  }
+
+  /** What one statement takes: each costs a plan, and waits for JavaScript's thread. */
+  private next(): readonly Batch[] {
+    let [count, rows, bytes] = [0, 0, 0];
+    for (const batch of this.waiting) {
+      if (count > 0 && (bytes + batch.byteSize > MOST_BYTES_TOGETHER || !mayFollow(rows, this.into.columns))) break;
+      count++;
+      rows += batch.length;
+      bytes += batch.byteSize;
+    }
+    return this.waiting.splice(0, count);
   }
 
   private async begin(sample: Batch): Promise<void> {
@@ -77,19 +110,10 @@ export class Relay {
     this.insert = await connection.prepare(`insert into ${table} ${rows}`);
   }
 
-  private send(batch: Batch): void {
-    const taken = (this.last ?? Promise.resolve()).then(() => this.take(batch)).catch((error: unknown) => { this.failure ??= error; }).then(() => {
-      batch.release();
-      this.ahead.shift();
-    });
-    this.ahead.push({ bytes: batch.byteSize, taken });
-    this.last = taken;
-  }
-
-  private async take(batch: Batch): Promise<void> {
+  private async take(batches: readonly Batch[]): Promise<void> {
     if (this.failure !== undefined || !this.insert) return;
     const { insert } = this;
-    await this.parts.rows.lend(batch, this.into.columns, async (loan) => {
+    await this.parts.rows.lend(batches, this.into.columns, async (loan) => {
       insert.bind([...loan]);
       await insert.run();
     });
@@ -101,19 +125,18 @@ export class Relay {
 
   /** All rows are in the relay's table, for good; of a single batch they are still here. */
   async finish(): Promise<void> {
-    if (this.first) return;
-    await this.last;
+    await this.writing;
     this.complain();
-    await this.connection?.run('commit');
+    if (!this.connection) return;
+    await this.connection.run('commit');
     await failpoint('duckdb.relayed');
   }
 
   /** All rows are in the load's table, in the transaction of the commit. */
   async handOver(commit: SqlConnection): Promise<void> {
-    const { first } = this;
-    if (!first) return this.moveTable(commit);
+    if (this.connection) return this.moveTable(commit);
     const goal = qualified(duckdbDialect, this.into.table);
-    await this.parts.rows.lend(first, this.into.columns, (loan) => commit.query(`insert into ${goal} (${this.names}) ${this.rows}`, loan));
+    await this.parts.rows.lend(this.waiting, this.into.columns, (loan) => commit.query(`insert into ${goal} (${this.names}) ${this.rows}`, loan));
   }
 
   /** A load's table that is still empty goes, and this one takes its name: nothing is written twice. Otherwise the rows are copied. */
@@ -138,11 +161,7 @@ export class Relay {
 
   /** Ends what runs and lets the batches go; what was not committed is rolled back. */
   async close(): Promise<void> {
-    this.failure ??= new EtlError({ kind: 'transient', code: 'ETL-DUCK-009', message: 'The connection to the database is closed.' });
-    this.interrupt();
-    await this.last;
-    this.first?.release();
-    this.first = undefined;
+    await this.halt();
     if (!this.connection) return;
     this.connection.closeSync();
     this.connection = undefined;
@@ -151,8 +170,16 @@ export class Relay {
 
   /** After a commit that was rolled back: nobody asks for these rows again. */
   async drop(): Promise<void> {
+    await this.halt();
     await this.connection?.run('rollback').catch(() => undefined); // it may be over already
     await this.connection?.run(`drop table if exists ${this.table}`);
     await this.close();
+  }
+
+  private async halt(): Promise<void> {
+    this.failure ??= new EtlError({ kind: 'transient', code: 'ETL-DUCK-009', message: 'The connection to the database is closed.' });
+    this.interrupt();
+    await this.writing;
+    for (const batch of this.waiting.splice(0)) batch.release();
   }
 }

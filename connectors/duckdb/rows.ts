@@ -6,14 +6,15 @@ import type { RowColumn } from '../_shared/sql/dialect.ts';
 import { ChunkEncoder } from './encode.ts';
 
 interface Loan {
-  readonly batch: Batch;
+  /** Each may follow those before it. */
+  readonly batches: readonly Batch[];
   readonly columns: readonly RowColumn[];
   failure: unknown;
 }
 
 /**
- * Rows of a batch as what a function gives that a statement calls: DuckDB's own threads insert, compress and write them while JavaScript's
- * thread reads on. The function runs on JavaScript's thread, once a batch, and only copies columns into DuckDB's vectors, as one list of
+ * Rows of batches as what a function gives that a statement calls: DuckDB's own threads insert, compress and write them while JavaScript's
+ * thread reads on. The function runs on JavaScript's thread, once a statement, and only copies columns into DuckDB's vectors, as one list of
  * rows; so the rows lie nowhere between.
  */
 export class RowFunctions {
@@ -38,10 +39,10 @@ export class RowFunctions {
     return `select ${columns.map((_, index) => `r.c${index}`).join(', ')} from (select unnest(${name}($1::bigint)) as r)`;
   }
 
-  /** The parameters of a query that reads this batch, for as long as the work runs. A row that can't be read throws its own error. */
-  async lend(batch: Batch, columns: readonly RowColumn[], work: (parameters: readonly [loan: bigint]) => Promise<unknown>): Promise<void> {
+  /** The parameters of a query that reads these batches, for as long as the work runs. A row that can't be read throws its own error. */
+  async lend(batches: readonly Batch[], columns: readonly RowColumn[], work: (parameters: readonly [loan: bigint]) => Promise<unknown>): Promise<void> {
     const id = ++this.lastLoan;
-    const loan: Loan = { batch, columns, failure: undefined };
+    const loan: Loan = { batches, columns, failure: undefined };
     this.loans.set(id, loan);
     try {
       await work([id]);
@@ -71,15 +72,18 @@ export class RowFunctions {
   private fill(input: DataChunk, output: NativeVector): void {
     const loan = this.loans.get(loanOf(input));
     if (!loan) throw new RangeError('the rows of this statement are no longer there');
-    const count = loan.batch.length;
-    const at = { batch: loan.batch, mask: undefined, from: 0, count };
+    const count = loan.batches.reduce((sum, batch) => sum + batch.length, 0);
     const entry = new BigUint64Array([0n, BigInt(count)]);
     bindings.copy_data_to_vector(output, 0, entry.buffer, 0, 16);
     bindings.list_vector_reserve(output, count);
     bindings.list_vector_set_size(output, count);
     const rows = bindings.list_vector_get_child(output);
     try {
-      for (const [index, column] of loan.columns.entries()) this.encoder.column(bindings.struct_vector_get_child(rows, index), column, at);
+      let to = 0;
+      for (const batch of loan.batches) {
+        for (const [index, column] of loan.columns.entries()) this.encoder.column(bindings.struct_vector_get_child(rows, index), column, { batch, mask: undefined, from: 0, count: batch.length, to });
+        to += batch.length;
+      }
     } catch (error) {
       loan.failure = error;
       throw error;
