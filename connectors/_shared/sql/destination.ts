@@ -210,7 +210,7 @@ export class SqlDestination implements Destination {
     if ((await stateForm(this.database, control)) === 'current') return;
     for (let attempt = 1; ; attempt++) {
       try {
-        for (const statement of STATE_DDL) await control.query(statement);
+        await transact(control, () => control.queries(STATE_DDL.map((sql) => ({ sql }))));
         return;
       } catch (error) {
         if (attempt === 3) throw error;
