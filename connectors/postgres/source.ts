@@ -23,6 +23,7 @@ interface ReadJob {
   readonly selected: Selected;
   readonly split: Split;
   readonly stop: AbortSignal;
+  readonly schema: SourceMessage;
 }
 
 function isPass(split: Split): boolean {
@@ -157,47 +158,51 @@ export class PostgresSource implements Source {
   async *read(reading: Reading, split: Split, from: Position | undefined, stop: AbortSignal): AsyncIterable<SourceMessage> {
     const selection = selectionOf(split);
     const selected = await this.selected(selection);
-    yield { type: 'schema', stream: selection.stream, schema: selected.schema };
-    if (from?.['done'] === true) return yield { type: 'checkpoint', position: from, last: true };
+    const schema: SourceMessage = { type: 'schema', stream: selection.stream, schema: selected.schema };
+    if (from?.['done'] === true) {
+      yield schema;
+      return yield { type: 'checkpoint', position: from, last: true };
+    }
     const connection = await this.sessions.reader();
     try {
-      const job = { connection, selected, split, stop };
+      const job = { connection, selected, split, stop, schema };
       if (isPass(split)) yield* this.readPass(job, from);
       else yield* this.readFull(job, (reading as FullReading).snapshot, from as FullPosition | undefined);
     } finally {
-      await this.sessions.close(connection);
+      this.sessions.close(connection);
     }
   }
 
-  private async *readFull({ connection, selected, split, stop }: ReadJob, snapshot: string | undefined, from: FullPosition | undefined): AsyncGenerator<SourceMessage> {
+  private async *readFull({ connection, selected, split, stop, schema }: ReadJob, snapshot: string | undefined, from: FullPosition | undefined): AsyncGenerator<SourceMessage> {
     const shared = snapshot === undefined ? [] : [{ sql: `SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}` }];
     await connection.queries([{ sql: BEGIN }, ...shared, { sql: UNLIMITED }]);
     const detail = split.detail as unknown as FullSplit;
     const query = `${selectFrom(selected)}${fullClauses(detail, selected, from?.after)}`;
     let after: Tuple | undefined;
     const rows = readRows({
-      connection, selected, query, maxRowBytes: this.config.max_row_bytes, stop,
+      connection, selected, query, maxRowBytes: this.config.max_row_bytes, stop, opening: schema,
       last: (vectors, row) => { after = detail.by === 'key' ? tupleAt(selected.key, selected, vectors, row) : undefined; },
     });
     const complete = yield* withPlaces(rows, () => after && { v: 1, mode: 'full', after });
     if (complete) yield { type: 'checkpoint', position: { v: 1, mode: 'full', done: true }, last: true };
   }
 
-  private async *readPass({ connection, selected, split, stop }: ReadJob, from: Position | undefined): AsyncGenerator<SourceMessage> {
+  private async *readPass({ connection, selected, split, stop, schema }: ReadJob, from: Position | undefined): AsyncGenerator<SourceMessage> {
     await connection.queries([{ sql: BEGIN }, { sql: UNLIMITED }]);
     const pass = split.detail as unknown as Pass;
     const column = pass.selection.cursor?.column ?? '';
     const position: CursorPosition = { v: 1, mode: 'incremental', column, type: pass.type, upTo: pass.upTo };
     const after = (from as CursorPosition | undefined)?.after;
     const options = { connection, selected, maxRowBytes: this.config.max_row_bytes, stop };
-    if (pass.selection.cursor?.nulls === 'reload' && !after) {
-      const complete = yield* readRows({ ...options, query: `${selectFrom(selected)} WHERE ${quoteName(column)} IS NULL` });
+    const reloads = pass.selection.cursor?.nulls === 'reload' && !after;
+    if (reloads) {
+      const complete = yield* readRows({ ...options, opening: schema, query: `${selectFrom(selected)} WHERE ${quoteName(column)} IS NULL` });
       if (!complete) return;
     }
     let tuple: Tuple | undefined;
     const columns = passColumns(pass, selected);
     const rows = readRows({
-      ...options, query: `${selectFrom(selected)} WHERE ${passCondition(pass, selected, after)}${pass.ordered ? orderBy(columns) : ''}`,
+      ...options, ...(reloads ? {} : { opening: schema }), query: `${selectFrom(selected)} WHERE ${passCondition(pass, selected, after)}${pass.ordered ? orderBy(columns) : ''}`,
       last: (vectors, row) => { tuple = pass.ordered ? tupleAt(columns, selected, vectors, row) : undefined; },
     });
     const complete = yield* withPlaces(rows, () => tuple && { ...position, after: tuple }); // the tuple ends with the key: a tie is never cut (guarantee 4)

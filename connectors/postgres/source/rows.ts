@@ -47,6 +47,8 @@ export interface RowsOptions {
   readonly query: string;
   readonly maxRowBytes: number;
   readonly stop: AbortSignal;
+  /** Said first, when the server is at work already. */
+  readonly opening?: SourceMessage;
   /** Called with a batch's vectors before they are given away: what a checkpoint after it would hold. */
   last?(vectors: readonly Vector[], row: number): void;
 }
@@ -61,6 +63,7 @@ export async function* readRows(options: RowsOptions): AsyncGenerator<SourceMess
   const abort = (): void => options.connection.destroy();
   stop.addEventListener('abort', abort, { once: true });
   try {
+    if (options.opening) yield options.opening;
     for (;;) {
       const rows = stop.aborted ? undefined : await reader.next();
       if (stop.aborted) {

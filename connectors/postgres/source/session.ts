@@ -10,6 +10,7 @@ export class Sessions implements AsyncDisposable {
   private readonly config: SourceConfig;
   private readonly context: ConnectorContext;
   private readonly open = new Set<Connection>();
+  private readonly leaving = new Set<Promise<void>>();
   private control: Promise<Connection> | undefined;
   private warm: Promise<Connection> | undefined;
 
@@ -54,9 +55,11 @@ export class Sessions implements AsyncDisposable {
     return warm ? await warm.catch(() => this.connect()) : await this.connect();
   }
 
-  async close(connection: Connection): Promise<void> {
+  /** Says goodbye. Only the next connection waits for the answer, so that there are never more of them at once. */
+  close(connection: Connection): void {
     this.open.delete(connection);
-    await connection[Symbol.asyncDispose]();
+    const gone = Promise.resolve(connection[Symbol.asyncDispose]()).finally(() => this.leaving.delete(gone));
+    this.leaving.add(gone);
   }
 
   /** Backends of this process, which hold snapshots and write nothing. */
@@ -67,11 +70,13 @@ export class Sessions implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.warm?.catch(() => undefined);
     await this.control?.catch(() => undefined);
-    await Promise.all([...this.open].map((connection) => this.close(connection)));
+    for (const connection of this.open) this.close(connection);
+    await Promise.all(this.leaving);
     this.control = this.warm = undefined;
   }
 
   private async connect(): Promise<Connection> {
+    await Promise.all(this.leaving);
     const connection = await connect(this.config, this.context.directory, PATIENT);
     this.open.add(connection);
     void connection.wire.closed.then(() => this.open.delete(connection));
