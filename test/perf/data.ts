@@ -1,7 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync } from 'node:fs';
-import { join } from 'node:path';
 import pg from 'pg';
+import type { Certificate } from '../services/certificate.ts';
 
 /** The tables of the benchmark, the same on every machine: each value follows from its row's number. */
 const MIXED = (rows: number) => `select i::bigint as id, timestamptz '2024-01-01 00:00:00+00' + (i * interval '1.234567 s') as ts,
@@ -16,20 +14,6 @@ const WIDE = (rows: number) => `select i::bigint as id, md5('7' || i)::uuid as u
   'text one ' || i as t1, 'text two ' || (i % 1000) as t2, md5(i::text) as t3, case when i % 4 = 0 then null else 'opt ' || i end as t4, 'status_' || (i % 6) as t5,
   'city_' || (i % 500) as t6, repeat('lorem ', (i % 8)::int) as t7, null::text as t8, array[i, i + 1, i + 2]::int[] as arr, i::bigint * 1000 as b3
   from generate_series(1, ${rows}) i`;
-
-/** Files. */
-export interface Certificate { readonly certificate: string; readonly key: string }
-
-/** A certificate for 127.0.0.1 that is its own authority, for the server's account to read. */
-export function makeCertificate(openssl: string, folder: string): Certificate {
-  const made = { certificate: join(folder, 'server.crt'), key: join(folder, 'server.key') };
-  const { status, stderr } = spawnSync(openssl, ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', made.key, '-out', made.certificate], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`openssl: ${stderr}`);
-  chmodSync(folder, 0o755);
-  chmodSync(made.key, 0o600);
-  if (process.getuid?.() === 0) chownSync(made.key, 65_534, 65_534); // as the server in test/services does
-  return made;
-}
 
 export interface Rows { readonly mixed: number; readonly wide: number }
 

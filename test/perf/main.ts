@@ -11,10 +11,11 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeCertificate } from '../services/certificate.ts';
 import { startPostgres } from '../services/postgres.ts';
 import { cells, freshFolder, type Cell, type Setting } from './cells.ts';
 import { Content } from './content.ts';
-import { makeCertificate, World } from './data.ts';
+import { World } from './data.ts';
 import type { Runs } from './gates.ts';
 import { root } from './jobs.ts';
 import { measure, type Cost } from './measure.ts';
@@ -61,9 +62,8 @@ async function bench(cell: Cell, setting: Setting): Promise<Runs> {
 
 /** A server of our own with all data in it, unless one is named. */
 async function openWorld(folder: string, rows: number): Promise<{ world: World; stop(): Promise<void> }> {
-  const { openssl } = findPeers();
   const server = flags.pg === undefined ? await startPostgres({ settings: { shared_buffers: '512MB' } }) : undefined;
-  const certificate = server && openssl !== undefined ? makeCertificate(openssl, folder) : undefined;
+  const certificate = server && writeCertificate(folder);
   const world = new World(flags.pg ?? server?.url ?? '', { mixed: rows, wide: Math.ceil(rows * 0.4) }, certificate);
   await world.load();
   return { world, stop: async () => server?.stop() };

@@ -20,7 +20,6 @@ export const VERSIONS = 'DuckDB 1.5.5 with its postgres scanner (Python), ingest
 
 export interface Peers {
   readonly psql: string | undefined;
-  readonly openssl: string | undefined;
   readonly duckdbPython: string | undefined;
   readonly ingestr: string | undefined;
   readonly sling: string | undefined;
@@ -52,7 +51,6 @@ export function findPeers(): Peers {
   const scanner = first(packages.map((folder) => join(folder, 'duckdb_extension_postgres_scanner')));
   return {
     psql: onPath('psql'),
-    openssl: onPath('openssl'),
     duckdbPython: scanner === undefined ? undefined : first([join(venv, 'bin/python')]),
     ingestr: first([join(venv, 'bin/ingestr')]),
     sling: first(packages.map((folder) => join(folder, 'sling_linux_amd64/bin/sling-linux-amd64'))),

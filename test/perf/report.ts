@@ -64,7 +64,7 @@ export function cellLines(cell: Cell, runs: Runs): string[] {
 function notices({ wrong, missing }: Outcome): string[] {
   return [
     ...wrong.map((text) => `WRONG: ${text}`),
-    ...(missing.length > 0 ? [`NOT THERE, so not compared: ${missing.join(', ')}. \`npm run bench -- --install-peers\` fetches what package registries have; psql comes with Postgres, openssl with the system.`] : []),
+    ...(missing.length > 0 ? [`NOT THERE, so not compared: ${missing.join(', ')}. \`npm run bench -- --install-peers\` fetches what package registries have; psql comes with Postgres.`] : []),
   ];
 }
 

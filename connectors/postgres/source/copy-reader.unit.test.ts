@@ -81,8 +81,14 @@ function stream(rows: readonly Row[]): Buffer {
 async function read(bytes: Buffer, chunk: number): Promise<(string | null)[][]> {
   let at = 0;
   const socket = new Duplex({
+    // as a socket does: once it reads, chunk comes after chunk until somebody has enough
     read() {
-      this.push(at < bytes.length ? bytes.subarray(at, (at += chunk)) : null);
+      while (at <= bytes.length) {
+        const end = at === bytes.length;
+        const more = this.push(end ? null : bytes.subarray(at, at + chunk));
+        at = end ? at + 1 : Math.min(bytes.length, at + chunk);
+        if (!more) return;
+      }
     },
     write(_bytes, _encoding, done) { done(); },
   });

@@ -1,5 +1,5 @@
 import { Socket, type OnReadOpts } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 
 /** Who takes over a connection's bytes while a COPY runs. */
 export interface ByteSink {
@@ -22,7 +22,6 @@ export class CopySocket {
   readonly closed: Promise<void>;
   private sink: ByteSink | undefined;
   private readonly direct: Socket | undefined;
-  private listeners: ((chunk: Buffer) => void)[] = [];
   private failure: Error | undefined;
 
   private constructor(socket: Duplex, direct: Socket | undefined) {
@@ -65,21 +64,16 @@ export class CopySocket {
   attach(sink: ByteSink): void {
     this.sink = sink;
     if (this.direct) return;
-    this.listeners = this.socket.listeners('data') as ((chunk: Buffer) => void)[];
-    this.socket.removeAllListeners('data');
-    this.socket.on('data', (chunk: Buffer) => {
-      if (!this.copyIn(sink, chunk)) this.socket.pause();
-    });
+    // what was decrypted comes here first: as events of a stream, 8 KiB each, it would cost as much again as decrypting it
+    const { socket } = this;
+    socket.push = (chunk: Buffer | null) => (chunk === null ? Duplex.prototype.push.call(socket, chunk) : this.copyIn(sink, chunk));
   }
 
   /** Gives the bytes back to `pg`. */
   detach(): void {
     this.sink = undefined;
-    if (!this.direct) {
-      this.socket.removeAllListeners('data');
-      for (const listener of this.listeners) this.socket.on('data', listener);
-    }
-    this.socket.resume();
+    if (!this.direct) this.socket.push = Duplex.prototype.push;
+    this.resume();
   }
 
   /** A COPY has taken the bytes over and not given them back. */
@@ -93,6 +87,7 @@ export class CopySocket {
 
   resume(): void {
     this.socket.resume();
+    if (!this.direct) this.socket._read(CONTROL_BYTES); // the stream does not know when a sink had enough
   }
 
   destroy(): void {
