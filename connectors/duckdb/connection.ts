@@ -39,24 +39,30 @@ interface OpenFile {
  */
 class Threads {
   private readonly connection: DuckDBConnection;
-  private readonly all: number;
+  private all: Promise<number> | undefined;
   private loads = 0;
 
-  constructor(connection: DuckDBConnection, all: number) {
+  constructor(connection: DuckDBConnection) {
     this.connection = connection;
-    this.all = all;
   }
 
   async begin(): Promise<void> {
-    if (++this.loads === 1) await this.set(1);
+    this.all ??= this.configured();
+    if (++this.loads === 1) await this.set(await this.all, 1);
   }
 
   async end(): Promise<void> {
-    if (--this.loads === 0) await this.set(this.all);
+    const all = await this.all?.catch(() => undefined);
+    if (--this.loads === 0 && all !== undefined) await this.set(all, all);
   }
 
-  private async set(count: number): Promise<void> {
-    if (this.all > 1) await this.connection.run(`set threads = ${count}`);
+  private async set(all: number, count: number): Promise<void> {
+    if (all > 1) await this.connection.run(`set threads = ${count}`);
+  }
+
+  private async configured(): Promise<number> {
+    const [[threads] = []] = (await this.connection.runAndReadAll("select current_setting('threads')::int")).getRows();
+    return Number(threads);
   }
 }
 
@@ -91,8 +97,7 @@ async function openFile(key: string, options: FileOptions): Promise<OpenFile> {
     const instance = await api.DuckDBInstance.create(key, { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false', ...options.settings });
     const connection = await instance.connect();
     await sweepRelays(connection);
-    const [[threads] = []] = (await connection.runAndReadAll("select current_setting('threads')::int")).getRows();
-    return { instance, turn: new Turn(), rows: new RowFunctions(connection), threads: new Threads(connection, Number(threads)), users: 0 };
+    return { instance, turn: new Turn(), rows: new RowFunctions(connection), threads: new Threads(connection), users: 0 };
   } catch (error) {
     throw duckdbError(error);
   }

@@ -103,7 +103,7 @@ export class Relay {
     this.connection = connection;
     await parts.threads.begin();
     await connection.run('begin transaction');
-    const found = await connection.runAndReadAll('select column_name, data_type from duckdb_columns() where database_name = current_database() and schema_name = $1 and table_name = $2', [into.table.schema ?? '', into.table.table]);
+    const found = await connection.runAndReadAll('select name, type from pragma_table_info($1)', [qualified(duckdbDialect, into.table)]);
     const types = new Map(found.getRows().map(([name, type]) => [String(name), String(type)]));
     const columns = into.columns.map((column) => `${quoteName(column.name)} ${types.get(column.name) ?? column.type}${hardlyRepeats(column, sample) ? ' using compression fsst' : ''}`);
     await connection.run(`create table ${table} (${columns.join(', ')})`);
@@ -143,9 +143,9 @@ export class Relay {
   private async moveTable(commit: SqlConnection): Promise<void> {
     const { table, columns } = this.into;
     const goal = qualified(duckdbDialect, table);
-    const there = await commit.query('select column_name from duckdb_columns() where database_name = current_database() and schema_name = $1 and table_name = $2 order by column_index', [table.schema ?? '', table.table]);
+    const there = await commit.query('select name from pragma_table_info($1) order by cid', [goal]);
     const [row] = await commit.query(`select 1 as one from ${goal} limit 1`);
-    const same = there.length === columns.length && columns.every((column, index) => there[index]?.['column_name'] === column.name);
+    const same = there.length === columns.length && columns.every((column, index) => there[index]?.['name'] === column.name);
     if (same && !row) {
       await commit.query(`drop table ${goal}`);
       await commit.query(`alter table ${this.table} rename to ${quoteName(table.table)}`);

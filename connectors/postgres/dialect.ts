@@ -127,8 +127,11 @@ const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 
   comparable: (expression, type) => (/^(json|xml|point|box|circle|polygon|path|line|lseg)$/.test(canonicalName(type)) ? `${expression}::text` : expression),
   lock: (strength) => (strength === 'update' ? 'for update' : 'for share'),
   // the view of information_schema takes a new connection ten times as long
-  columnNames: (schema) => `select c.relname as table_name, a.attname as column_name from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
-    where c.relnamespace = to_regnamespace(${quoteText(quoteName(schema))}) and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped`,
+  columnNames: async (connection, schema) => {
+    const rows = await connection.query(`select c.relname || '.' || a.attname as name from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
+      where c.relnamespace = to_regnamespace(${quoteText(quoteName(schema))}) and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped`);
+    return rows.map((row) => String(row['name']));
+  },
   readTable,
   incarnations: async (connection, names) => {
     const [row] = await connection.query(`select json_build_array(${names.map((name) => `obj_description(${regclass(name)}, 'pg_class')`).join(', ')})::text as comments`);

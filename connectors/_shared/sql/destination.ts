@@ -94,7 +94,7 @@ export class SqlDestination implements Destination {
     this.free = undefined;
     this.database.prepare?.(); // a load will write soon
     try {
-      if (form !== 'current') await this.ensureState(control);
+      await this.ensureState(control, form);
       await failpoint('sql.claim');
       const token: RunToken = { pipe, runId: owner.runId, runEpoch: await this.pastPaused(pipe, () => this.raiseEpoch(control, pipe, owner)) };
       await this.takeLease(control, pipe, owner);
@@ -206,8 +206,8 @@ export class SqlDestination implements Destination {
   }
 
   /** Two first starts may create at once: the loser of that race sees the tables at its second try. */
-  private async ensureState(control: SqlSession): Promise<void> {
-    if ((await stateForm(this.database, control)) === 'current') return;
+  private async ensureState(control: SqlSession, seen?: StateForm): Promise<void> {
+    if ((seen ?? await stateForm(this.database, control)) === 'current') return;
     for (let attempt = 1; ; attempt++) {
       try {
         await transact(control, () => control.queries(STATE_DDL.map((sql) => ({ sql }))));

@@ -157,8 +157,8 @@ export interface SqlDialect {
   comparable(expression: string, type: string): string;
   /** Appended to a SELECT to lock its rows; empty where the transaction itself is enough. */
   lock(strength: 'update' | 'share'): string;
-  /** A SELECT of `table_name` and `column_name` of a schema's tables. */
-  columnNames(schema: string): string;
+  /** `table.column` of all tables of a schema, in one round trip or two. */
+  columnNames(connection: SqlConnection, schema: string): Promise<readonly string[]>;
   /** Columns, key and incarnation of a table; undefined: there is none. */
   readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined>;
   /** The marks of some tables, in one round trip (rule 22): undefined where the table or its mark is missing. */

@@ -38,7 +38,7 @@ export type StateForm = 'none' | 'older' | 'current';
 
 /** Throws where a later version of etl wrote the state. */
 export async function stateForm({ dialect }: SqlDatabase, connection: SqlConnection): Promise<StateForm> {
-  const columns = (await connection.query(dialect.columnNames(STATE_SCHEMA))).map((row) => `${String(row['table_name'])}.${String(row['column_name'])}`);
+  const columns = await dialect.columnNames(connection, STATE_SCHEMA);
   if (columns.includes('format.version')) {
     const [row] = await connection.query(`select max(version) as version from ${STATE_SCHEMA}.format`);
     if (count(row?.['version']) > FORMAT) {
