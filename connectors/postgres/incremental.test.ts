@@ -74,6 +74,32 @@ test('guarantee 1: a snapshot of the same run does not hide a transaction that b
   expect([...one.rows, ...two.rows].map((row) => Number(row[0])).sort((a, b) => a - b)).toEqual([1, 2]);
 });
 
+test('guarantee 1: a reader of ours that is about to leave holds no bound back', async () => {
+  for (const table of ['left', 'right']) await server.query(`create table "${table}" as select i as id, clock_timestamp() - interval '1 h' as at from generate_series(1, 1000) i`);
+  const quiet = new SourceWorld(server.url);
+  await using source = await quiet.open();
+  const streams = [incremental('public.left', 'at'), incremental('public.right', 'at')];
+  const [left, right] = await source.plan(streams, stateOf(), { maxSplits: 1, nextLoadId: () => 'l' });
+  if (!left || !right) throw new TypeError('no load');
+  const { load: { splits: [split] }, reading } = await source.begin(left, token);
+  if (!split) throw new TypeError('no split');
+  let reader = 0;
+  try {
+    for await (const message of source.read(reading, split, undefined, new AbortController().signal)) {
+      if (message.type === 'batch') message.batch.release();
+      if (message.type !== 'checkpoint' || !message.last) continue;
+      const [row] = await server.query<{ pid: number }>("select pid from pg_stat_activity where application_name = 'etl' and state = 'idle in transaction'");
+      reader = row?.pid ?? 0;
+      process.kill(reader, 'SIGSTOP'); // it hears the goodbye, and is slow to go
+    }
+    await source.begin(right, token);
+  } finally {
+    if (reader > 0) process.kill(reader, 'SIGCONT');
+  }
+  expect(reader).toBeGreaterThan(0);
+  expect(quiet.notes).toEqual([]);
+});
+
 test('guarantees 3, 4 and rule 12: a pass goes on inside a table at a tie, and loses and repeats nothing', async () => {
   await server.query(`create table tied as select i as id, timestamptz '2024-01-01' + (i / 20000) * interval '1.000001 s' as at from generate_series(1, 50000) i`);
   await server.query('alter table tied add primary key (id)');

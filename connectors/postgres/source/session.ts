@@ -10,7 +10,8 @@ export class Sessions implements AsyncDisposable {
   private readonly config: SourceConfig;
   private readonly context: ConnectorContext;
   private readonly open = new Set<Connection>();
-  private readonly leaving = new Set<Promise<void>>();
+  /** With their goodbyes. */
+  private readonly leaving = new Map<Connection, Promise<unknown>>();
   private control: Promise<Connection> | undefined;
   private warm: Promise<Connection> | undefined;
 
@@ -58,25 +59,24 @@ export class Sessions implements AsyncDisposable {
   /** Says goodbye. Only the next connection waits for the answer, so that there are never more of them at once. */
   close(connection: Connection): void {
     this.open.delete(connection);
-    const gone = Promise.resolve(connection[Symbol.asyncDispose]()).finally(() => this.leaving.delete(gone));
-    this.leaving.add(gone);
+    this.leaving.set(connection, Promise.resolve(connection[Symbol.asyncDispose]()).finally(() => this.leaving.delete(connection)));
   }
 
-  /** Backends of this process, which hold snapshots and write nothing. */
+  /** Backends of this process, which hold snapshots and write nothing; also those that are not quite gone. */
   processIds(): readonly number[] {
-    return [...this.open].map((connection) => connection.processId);
+    return [...this.open, ...this.leaving.keys()].map((connection) => connection.processId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.warm?.catch(() => undefined);
     await this.control?.catch(() => undefined);
     for (const connection of this.open) this.close(connection);
-    await Promise.all(this.leaving);
+    await Promise.all(this.leaving.values());
     this.control = this.warm = undefined;
   }
 
   private async connect(): Promise<Connection> {
-    await Promise.all(this.leaving);
+    await Promise.all(this.leaving.values());
     const connection = await connect(this.config, this.context.directory, PATIENT);
     this.open.add(connection);
     void connection.wire.closed.then(() => this.open.delete(connection));
