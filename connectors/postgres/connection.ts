@@ -40,10 +40,10 @@ export interface Connection extends AsyncDisposable {
 
 export type SessionSettings = Readonly<Record<string, string>>;
 
-/** What every session of ours holds fast, so that no server's or role's default changes a value's text. */
+/** What every session of ours holds fast, so that no server's or role's default changes a value's text, and no other scan the order of rows. */
 const PINNED: SessionSettings = {
   TimeZone: 'UTC', DateStyle: 'ISO, MDY', IntervalStyle: 'iso_8601', extra_float_digits: '1', bytea_output: 'hex', client_encoding: 'UTF8',
-  standard_conforming_strings: 'on', xmloption: 'content', lc_monetary: 'C',
+  standard_conforming_strings: 'on', xmloption: 'content', lc_monetary: 'C', synchronize_seqscans: 'off',
 };
 
 /** Of these the server tells at login what they are. */

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { memoryInUse } from '#batch';
 import type { JsonObject, Selection } from '#sdk';
@@ -69,6 +70,19 @@ test('a large table in ctid ranges under one snapshot: each row once, and no mem
     expect(await other.resume(load, token)).toBe('lost');
   }
   expect(memoryInUse()).toBe(before);
+});
+
+test('rows come as they lie, wherever another scan of the table stands', async () => {
+  const other = new pg.Client({ connectionString: server.url });
+  await other.connect();
+  await other.query('begin');
+  await other.query('declare half cursor for select id from big');
+  await other.query('move 80000 from half');
+  const [{ id } = { id: 0 }] = await server.query<{ id: number }>('select id from big limit 1');
+  expect(id, 'a scan with the defaults of Postgres joins the other').toBeGreaterThan(1);
+  const { rows } = await pass(selection('public.big', { columns: ['id'] }));
+  await other.end();
+  expect(rows.slice(0, 160_000).every((row, index) => row[0] === String(index + 1))).toBe(true);
 });
 
 test('values of megabytes pass, and past the cap the error is typed', async () => {
