@@ -1,7 +1,7 @@
 import type { Field } from '#batch';
 import { EtlError } from '#sdk';
-import { keysEqual, qualified, type SqlConnection, type SqlDialect, type Swap, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
-import { markIn } from '../_shared/sql/names.ts';
+import { keysEqual, qualified, valuesOf, type SqlConnection, type SqlDialect, type StateRows, type Statement, type Swap, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
+import { markIn, STATE_SCHEMA } from '../_shared/sql/names.ts';
 import { canonicalType, INSTANT, mapDuckdbType, quoteName, stageTypeOf, widensType } from './types.ts';
 
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
@@ -88,6 +88,19 @@ function upsert(target: TableName, source: string, columns: readonly string[], k
   ];
 }
 
+/** `on conflict` is planned as a merge, which takes DuckDB as long as ten other statements. Two at once there are not (connection.ts). */
+function put(these: StateRows): readonly Statement[] {
+  const { columns, values, params } = valuesOf(duckdbDialect, these);
+  const table = `${quoteName(STATE_SCHEMA)}.${quoteName(these.table)}`;
+  const rows = `(values ${values}) as s (${columns})`;
+  const same = keysEqual(duckdbDialect, these.key, ['t', 's'], false);
+  const set = these.replaces.map((column) => `${quoteName(column)} = s.${quoteName(column)}`).join(', ');
+  return [
+    ...(set === '' ? [] : [{ sql: `update ${table} as t set ${set} from ${rows} where ${same}`, params }]),
+    { sql: `insert into ${table} (${columns}) select ${columns} from ${rows} where not exists (select 1 from ${table} as t where ${same})`, params },
+  ];
+}
+
 /** The infinite intervals of a vector, which DuckDB would take for long ones. */
 const INFINITE_INTERVALS = "'178956970 years 7 months 2147483647 days 2562047788:00:54.775807', '-178956970 years -8 months -2147483648 days -2562047788:00:54.775808'";
 
@@ -118,6 +131,7 @@ export const duckdbDialect: SqlDialect = {
   addKey: () => [],
   alterType: (name, column, type) => `alter table ${qualified(duckdbDialect, name)} alter column ${quoteName(column)} type ${type}`,
   upsert,
+  put,
   swap,
   lockName: () => Promise.resolve(), // as above
   savepoint: (_connection, work) => work(), // DuckDB has none; nothing here is expected to fail

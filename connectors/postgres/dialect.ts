@@ -1,6 +1,6 @@
 import type { Field } from '#batch';
-import type { MappedType, SqlConnection, SqlDialect, Swap, TableInfo, TableName } from '../_shared/sql/dialect.ts';
-import { markIn } from '../_shared/sql/names.ts';
+import { valuesOf, type MappedType, type SqlConnection, type SqlDialect, type Swap, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
+import { markIn, STATE_SCHEMA } from '../_shared/sql/names.ts';
 import { quoteName, quoteText } from './quoting.ts';
 import { canonicalName, invalidInput, mapField, narrower, stageTypeOf, widensName } from './target-types.ts';
 import { TypeCatalogue } from './type-catalogue.ts';
@@ -119,6 +119,11 @@ function addKey(name: TableName, key: readonly string[], takesNulls: boolean): r
   return [takesNulls ? `create unique index on ${pathOf(name)} (${columns}) nulls not distinct` : `alter table ${pathOf(name)} add primary key (${columns})`];
 }
 
+function onConflict(key: readonly string[], replaces: readonly string[]): string {
+  const set = replaces.map((column) => `${quoteName(column)} = excluded.${quoteName(column)}`).join(', ');
+  return `on conflict (${key.map((column) => quoteName(column)).join(', ')}) do ${set === '' ? 'nothing' : `update set ${set}`}`;
+}
+
 const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 'overflows' | 'addKey'> = {
   name: 'postgres', maxNameBytes: 63, defaultSchema: 'public',
   quote: (name) => quoteName(name), literal: quoteText,
@@ -141,8 +146,11 @@ const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 
   alterType: (name, column, type) => `alter table ${pathOf(name)} alter column ${quoteName(column)} type ${type} using ${quoteName(column)}::${type}`,
   upsert: (target, source, columns, key) => {
     const list = columns.map((column) => quoteName(column)).join(', ');
-    const set = columns.filter((column) => !key.includes(column)).map((column) => `${quoteName(column)} = excluded.${quoteName(column)}`).join(', ');
-    return [`insert into ${pathOf(target)} (${list}) select ${list} from ${source} n on conflict (${key.map((column) => quoteName(column)).join(', ')}) do ${set === '' ? 'nothing' : `update set ${set}`}`];
+    return [`insert into ${pathOf(target)} (${list}) select ${list} from ${source} n ${onConflict(key, columns.filter((column) => !key.includes(column)))}`];
+  },
+  put: (these) => {
+    const { columns, values, params } = valuesOf(plainDialect, these);
+    return [{ sql: `insert into ${quoteName(STATE_SCHEMA, these.table)} (${columns}) values ${values} ${onConflict(these.key, these.replaces)}`, params }];
   },
   swap,
   savepoint: async (connection, work) => {

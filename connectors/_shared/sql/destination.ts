@@ -3,13 +3,13 @@ import {
   type SchemaPlan, type StateCommand, type Target, failpoint,
 } from '#sdk';
 import type { Schema } from '#batch';
-import type { SqlConnection, SqlDatabase, SqlSession } from './dialect.ts';
+import type { SqlConnection, SqlDatabase, SqlSession, Statement } from './dialect.ts';
 import { Control } from './control.ts';
 import { planTable } from './evolve.ts';
 import { runFence } from './fence.ts';
 import { ADOPT, STATE_SCHEMA, targetName } from './names.ts';
 import { SqlRun, type RunContext } from './run.ts';
-import { backendsOf, count, json, leaseOf, readState, STATE_DDL, stateForm, text, type StateForm } from './state.ts';
+import { backendsOf, count, FORMAT_ROW, json, leaseOf, readState, STATE_DDL, stateForm, STREAMS, text, type StateForm } from './state.ts';
 import { transact } from './transact.ts';
 
 
@@ -128,14 +128,15 @@ export class SqlDestination implements Destination {
 
   /** One statement: whoever is paused in the middle of a claim holds nothing (rule 10). */
   private async raiseEpoch(control: SqlSession, pipe: PipeId, owner: Owner): Promise<number> {
-    const [, raised] = await control.queries([
-      { sql: `insert into ${STATE_SCHEMA}.pipes (pipe, run_epoch) values ($1, 0) on conflict (pipe) do nothing`, params: [pipe] },
+    const raised = await control.queries([
+      ...this.newPipe(pipe),
       {
         sql: `update ${STATE_SCHEMA}.pipes set run_epoch = run_epoch + 1, run_id = $2, source_identity = $3, owner = $4
           where pipe = $1 and (source_identity is null or source_identity = $3) returning run_epoch`, params: [pipe, owner.runId, owner.sourceIdentity, owner.job],
       },
     ]);
-    if (raised?.[0]) return count(raised[0]['run_epoch']);
+    const epoch = raised.at(-1)?.[0]?.['run_epoch'];
+    if (epoch !== undefined) return count(epoch);
     const [row] = await control.query(`select source_identity from ${STATE_SCHEMA}.pipes where pipe = $1`, [pipe]);
     throw this.database.error({
       what: 'state_lost', message: `"${pipe}" has its positions from source ${text(row?.['source_identity']) ?? 'unknown'}, but the source is now ${owner.sourceIdentity}.`,
@@ -143,11 +144,14 @@ export class SqlDestination implements Destination {
     });
   }
 
+  private newPipe(pipe: PipeId): readonly Statement[] {
+    return this.database.dialect.put({ table: 'pipes', key: ['pipe'], replaces: [], rows: [{ pipe, run_epoch: 0 }] });
+  }
+
   /** From here on a successor knows the backend that it has to end. */
   private async takeLease(control: SqlSession, pipe: PipeId, owner: Owner): Promise<void> {
-    await control.query(`insert into ${STATE_SCHEMA}.leases (pipe, run_id, host, pid, beat, released, resting, backend) values ($1, $2, $3, $4, 1, false, false, $5)
-      on conflict (pipe) do update set run_id = excluded.run_id, host = excluded.host, pid = excluded.pid, beat = excluded.beat, released = false, resting = false, backend = excluded.backend`,
-    [pipe, owner.runId, owner.host, owner.pid, control.backend ?? null]);
+    const lease = { run_id: owner.runId, host: owner.host, pid: owner.pid, beat: 1, released: false, resting: false, backend: control.backend ?? null };
+    await control.queries(this.database.dialect.put({ table: 'leases', key: ['pipe'], replaces: Object.keys(lease), rows: [{ pipe, ...lease }] }));
   }
 
   private stateUnder(control: SqlSession, token: RunToken): Promise<JobState> {
@@ -169,7 +173,7 @@ export class SqlDestination implements Destination {
     try {
       await this.ensureState(control);
       await transact(control, async () => {
-        await control.query(`insert into ${STATE_SCHEMA}.pipes (pipe, run_epoch) values ($1, 0) on conflict (pipe) do nothing`, [pipe]);
+        await control.queries(this.newPipe(pipe));
         // what runs now must not go on with what is replaced here (rule 8)
         await control.query(`update ${STATE_SCHEMA}.pipes set run_epoch = run_epoch + 1 where pipe = $1`, [pipe]);
         await (command.type === 'adopt' ? this.adopt(control, pipe, command) : this.import(control, pipe, command));
@@ -183,17 +187,14 @@ export class SqlDestination implements Destination {
     if (command.sourceIdentity !== undefined) {
       await control.query(`update ${STATE_SCHEMA}.pipes set source_identity = $2 where pipe = $1`, [pipe, command.sourceIdentity]);
     }
-    for (const stream of command.streams) {
-      await control.query(`insert into ${STATE_SCHEMA}.streams (pipe, stream, rebuild, incarnations) values ($1, $2, false, $3)
-        on conflict (pipe, stream) do update set incarnations = excluded.incarnations`, [pipe, stream, JSON.stringify({ [ADOPT]: 'adopt' })]);
-    }
+    if (command.streams.length === 0) return;
+    const rows = command.streams.map((stream) => ({ pipe, stream, rebuild: false, incarnations: JSON.stringify({ [ADOPT]: 'adopt' }) }));
+    await control.queries(this.database.dialect.put({ ...STREAMS, replaces: ['incarnations'], rows }));
   }
 
   private async import(control: SqlSession, pipe: PipeId, command: Extract<StateCommand, { type: 'import' }>): Promise<void> {
-    for (const [stream, { position }] of Object.entries(command.streams)) {
-      await control.query(`insert into ${STATE_SCHEMA}.streams (pipe, stream, position, rebuild, incarnations) values ($1, $2, $3, false, '{}')
-        on conflict (pipe, stream) do update set position = excluded.position`, [pipe, stream, json(position)]);
-    }
+    const rows = Object.entries(command.streams).map(([stream, { position }]) => ({ pipe, stream, rebuild: false, incarnations: '{}', position: json(position) }));
+    if (rows.length > 0) await control.queries(this.database.dialect.put({ ...STREAMS, replaces: ['position'], rows }));
   }
 
   private context(control: SqlSession, token: RunToken): RunContext {
@@ -210,7 +211,7 @@ export class SqlDestination implements Destination {
     if ((seen ?? await stateForm(this.database, control)) === 'current') return;
     for (let attempt = 1; ; attempt++) {
       try {
-        await transact(control, () => control.queries(STATE_DDL.map((sql) => ({ sql }))));
+        await transact(control, () => control.queries([...STATE_DDL.map((sql) => ({ sql })), ...this.database.dialect.put(FORMAT_ROW)]));
         return;
       } catch (error) {
         if (attempt === 3) throw error;

@@ -132,6 +132,16 @@ export interface Swap {
   readonly rewritten: boolean;
 }
 
+/** Rows for a table of the state. */
+export interface StateRows {
+  readonly table: string;
+  readonly key: readonly string[];
+  /** What a row that is there takes from the one that has its key here. All else of it stays. */
+  readonly replaces: readonly string[];
+  /** Of the same columns, in the same order, and no key twice. */
+  readonly rows: readonly Readonly<Record<string, SqlValue>>[];
+}
+
 export interface MappedType {
   readonly sql: string;
   readonly outcome: 'exact' | 'mapped' | 'checked';
@@ -173,6 +183,8 @@ export interface SqlDialect {
    * `columns` includes the key.
    */
   upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[];
+  /** Few rows, whose values come as parameters: inserted, or over the row of the same key. Two at once may do it. */
+  put(rows: StateRows): readonly Statement[];
   /** `fresh` takes the name, `old` (if there is one) goes, in the running transaction; grants of `old` are kept, and what rests on it goes on. */
   swap(connection: SqlConnection, tables: Swap): Promise<void>;
   /** Holds a name until the transaction ends, so that two writers do not make one table at once. */
@@ -206,6 +218,13 @@ export interface SqlDialect {
 
 export function qualified(dialect: SqlDialect, name: TableName): string {
   return name.schema === undefined ? dialect.quote(name.table) : `${dialect.quote(name.schema)}.${dialect.quote(name.table)}`;
+}
+
+/** The parts of a statement that puts these rows: `"a", "b"`, `($1, $2), ($3, $4)`, and what the parameters stand for. */
+export function valuesOf({ quote }: Pick<SqlDialect, 'quote'>, { rows }: StateRows): { readonly columns: string; readonly values: string; readonly params: readonly SqlValue[] } {
+  const columns = Object.keys(rows[0] ?? {});
+  const values = rows.map((_, row) => `(${columns.map((_column, index) => `$${row * columns.length + index + 1}`).join(', ')})`);
+  return { columns: columns.map(quote).join(', '), values: values.join(', '), params: rows.flatMap((row) => columns.map((column) => row[column] ?? null)) };
 }
 
 /** `a.k = b.k and …`, NULL equal to NULL where the key may be NULL. */

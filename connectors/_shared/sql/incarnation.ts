@@ -66,6 +66,6 @@ export async function own(context: RunContext, connection: SqlConnection, target
       hint: 'Give this job a table of its own, or set `shared: append` in both jobs. If that job is gone, run `etl state adopt`.',
     });
   }
-  await connection.query(`insert into ${STATE_SCHEMA}.owners (table_key, pipe, shared) values ($1, $2, $3) on conflict (table_key, pipe) do update set shared = excluded.shared`, [key, context.token.pipe, target.shared]);
+  await connection.queries(context.database.dialect.put({ table: 'owners', key: ['table_key', 'pipe'], replaces: ['shared'], rows: [{ table_key: key, pipe: context.token.pipe, shared: target.shared }] }));
 }
 

@@ -6,7 +6,7 @@ import { STATE_SCHEMA } from './names.ts';
 import { publishLoad } from './publish.ts';
 import { openSession } from './session.ts';
 import { dropStages, endLoads, stagesOf } from './stages.ts';
-import { json, readState, text } from './state.ts';
+import { json, readState, STREAMS, text } from './state.ts';
 import { explained } from './transact.ts';
 
 /** What the calls of one run share. */
@@ -84,13 +84,12 @@ export class SqlRun implements Run {
   /** The last load of each stream, open or ended, is the one that this load was planned after (rule 4). */
   private async compareAndSet(control: SqlSession, load: Load, after: Readonly<Record<string, LoadId | undefined>>): Promise<void> {
     const { database, token } = this.context;
+    const [found = []] = await control.queries([
+      { sql: `select stream, last_load from ${STATE_SCHEMA}.streams where pipe = $1`, params: [token.pipe] },
+      ...database.dialect.put({ ...STREAMS, replaces: ['last_load'], rows: load.streams.map((stream) => ({ pipe: token.pipe, stream, rebuild: false, incarnations: '{}', last_load: load.id })) }),
+    ]);
     for (const stream of load.streams) {
-      const [, found] = await control.queries([
-        { sql: `insert into ${STATE_SCHEMA}.streams (pipe, stream, rebuild, incarnations) values ($1, $2, false, '{}') on conflict (pipe, stream) do nothing`, params: [token.pipe, stream] },
-        { sql: `select last_load from ${STATE_SCHEMA}.streams where pipe = $1 and stream = $2`, params: [token.pipe, stream] },
-        { sql: `update ${STATE_SCHEMA}.streams set last_load = $3 where pipe = $1 and stream = $2`, params: [token.pipe, stream, load.id] },
-      ]);
-      const last = text(found?.[0]?.['last_load']);
+      const last = text(found.find((row) => row['stream'] === stream)?.['last_load']);
       if (last === after[stream]) continue;
       throw database.error({ what: 'fenced', scope: 'load', message: `Stream ${stream} has had load ${last ?? 'none'} since load ${load.id} was planned.` });
     }
@@ -123,9 +122,8 @@ export class SqlRun implements Run {
 
   /** Epochs stay as they are (rule 8). Without a position the next load replaces the table. */
   private async resetStream(control: SqlSession, stream: string, before: StreamState | undefined, to: Positions[string] | undefined): Promise<void> {
-    await control.query(`insert into ${STATE_SCHEMA}.streams (pipe, stream, position, rebuild, incarnations) values ($1, $2, $3, $4, '{}')
-      on conflict (pipe, stream) do update set position = excluded.position, rebuild = excluded.rebuild, published_load = null`,
-    [this.token.pipe, stream, json(to), to === undefined || (before?.rebuild ?? false)]);
+    const row = { pipe: this.token.pipe, stream, incarnations: '{}', position: json(to), rebuild: to === undefined || (before?.rebuild ?? false), published_load: null };
+    await control.queries(this.context.database.dialect.put({ ...STREAMS, replaces: ['position', 'rebuild', 'published_load'], rows: [row] }));
   }
 
   /** A lease row covers `after`, for which the file is closed (rule 28). */

@@ -17,6 +17,9 @@ import { count, json, text } from './state.ts';
 import { swapShadow, Tables } from './tables.ts';
 import { explained } from './transact.ts';
 
+/** Rows of one statement. */
+const REJECTIONS_TOGETHER = 500;
+
 export interface Opening {
   readonly load: Load;
   readonly split: Split;
@@ -331,7 +334,7 @@ class SqlSessionWriter implements Session {
       else if (sink.pending.staged > 0 || sink.pending.truncatedAt !== undefined) await applySink({ context, connection: session, position: at.position }, sink);
       if (sink.stage) await session.query(`truncate table ${qualified(database.dialect, sink.stage)}`);
     }
-    for (const rejection of rejections) await this.storeRejection(rejection);
+    await this.storeRejections(rejections);
     for (const stream of at.rebuilt ?? []) await swapShadow(context, session, stream);
     const revision = count(before['revision']) + 1;
     await session.queries([
@@ -347,11 +350,16 @@ class SqlSessionWriter implements Session {
   }
 
   /** The same row rejected at a replay lands on itself (rule 31). */
-  private async storeRejection(rejection: Rejection): Promise<void> {
-    const { database, token } = this.context;
-    await this.session.query(`insert into ${STATE_SCHEMA}.quarantine (pipe, stream, id, load, code, reason, column_name, key_json, row_json, "at")
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, ${database.dialect.nowText}) on conflict (pipe, stream, id) do update set load = excluded.load, reason = excluded.reason, "at" = excluded."at"`,
-    [token.pipe, rejection.stream, rejection.id, this.opening.load.id, rejection.code, rejection.reason, rejection.column ?? null, json(rejection.key), JSON.stringify(rejection.row)]);
+  private async storeRejections(rejections: readonly Rejection[]): Promise<void> {
+    const { database, token, now } = this.context;
+    const rows = new Map(rejections.map((rejection) => [JSON.stringify([rejection.stream, rejection.id]), {
+      pipe: token.pipe, stream: rejection.stream, id: rejection.id, load: this.opening.load.id, code: rejection.code, reason: rejection.reason,
+      column_name: rejection.column ?? null, key_json: json(rejection.key), row_json: JSON.stringify(rejection.row), at: now(),
+    }]));
+    const all = [...rows.values()];
+    for (let from = 0; from < all.length; from += REJECTIONS_TOGETHER) {
+      await this.session.queries(database.dialect.put({ table: 'quarantine', key: ['pipe', 'stream', 'id'], replaces: ['load', 'reason', 'at'], rows: all.slice(from, from + REJECTIONS_TOGETHER) }));
+    }
   }
 
   /** Never commits. What was staged goes with the connection (rule 2). */

@@ -28,10 +28,12 @@ export async function stagesOf(connection: SqlConnection, pipe: PipeId): Promise
   return (await connection.query(`select * from ${STATE_SCHEMA}.stages where pipe = $1 order by schema_name, table_name`, [pipe])).map(stageOf);
 }
 
-export async function registerStage(connection: SqlConnection, pipe: PipeId, stage: Stage): Promise<void> {
-  await connection.query(`insert into ${STATE_SCHEMA}.stages (pipe, schema_name, table_name, load, stream, kind, generation, target, schema_json)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (pipe, schema_name, table_name) do update set target = excluded.target, schema_json = excluded.schema_json`,
-  [pipe, stage.name.schema ?? '', stage.name.table, stage.load ?? null, stage.stream, stage.kind, stage.generation ?? null, JSON.stringify(stage.target), JSON.stringify(stage.schema)]);
+export async function registerStage(database: SqlDatabase, connection: SqlConnection, pipe: PipeId, stage: Stage): Promise<void> {
+  const row = {
+    pipe, schema_name: stage.name.schema ?? '', table_name: stage.name.table, load: stage.load ?? null, stream: stage.stream, kind: stage.kind, generation: stage.generation ?? null,
+    target: JSON.stringify(stage.target), schema_json: JSON.stringify(stage.schema),
+  };
+  await connection.queries(database.dialect.put({ table: 'stages', key: ['pipe', 'schema_name', 'table_name'], replaces: ['target', 'schema_json'], rows: [row] }));
 }
 
 export async function forgetStage(connection: SqlConnection, pipe: PipeId, name: TableName): Promise<void> {

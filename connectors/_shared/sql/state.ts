@@ -1,5 +1,5 @@
 import { EtlError, type JobState, type Json, type JsonObject, type Lease, type Load, type PipeId, type Position, type SplitState, type StoredLoad, type StreamState } from '#sdk';
-import type { SqlConnection, SqlDatabase, SqlRow } from './dialect.ts';
+import type { SqlConnection, SqlDatabase, SqlRow, StateRows } from './dialect.ts';
 import { STATE_SCHEMA } from './names.ts';
 
 /** The form of these tables. A later one says so in its own row of `format`, and this version leaves them alone. */
@@ -9,7 +9,6 @@ const FORMAT = 1;
 export const STATE_DDL: readonly string[] = [
   `create schema if not exists ${STATE_SCHEMA}`,
   `create table if not exists ${STATE_SCHEMA}.format (version bigint primary key)`,
-  `insert into ${STATE_SCHEMA}.format (version) values (${FORMAT}) on conflict (version) do nothing`,
   `create table if not exists ${STATE_SCHEMA}.pipes (pipe text primary key, run_epoch bigint not null, run_id text, source_identity text, owner text)`,
   `create table if not exists ${STATE_SCHEMA}.leases (pipe text primary key, run_id text not null, host text not null, pid bigint not null, beat bigint not null, released boolean not null)`,
   // added later: the backend of the run, and whether it rests with the file closed
@@ -28,6 +27,10 @@ export const STATE_DDL: readonly string[] = [
   `create table if not exists ${STATE_SCHEMA}.quarantine (pipe text, stream text, id text, load text not null, code text not null, reason text not null, column_name text, key_json text,
     row_json text not null, "at" text not null, primary key (pipe, stream, id))`,
 ];
+
+export const FORMAT_ROW: StateRows = { table: 'format', key: ['version'], replaces: [], rows: [{ version: FORMAT }] };
+/** What rows of the streams have in common. */
+export const STREAMS = { table: 'streams', key: ['pipe', 'stream'] } as const;
 
 export const text = (value: unknown): string | undefined => (value === null || value === undefined ? undefined : String(value as string | number | bigint));
 export const count = (value: unknown): number => Number(value ?? 0);

@@ -76,7 +76,7 @@ export class Tables {
     }
     const { joined, changes } = await this.prepareGoal(control, target, schema, of);
     const info = await dialect.readTable(control, name);
-    await registerStage(control, token.pipe, { name, load: of.kind === 'load' ? this.load.id : undefined, stream: target.stream, kind: of.kind, generation: of.generation, target, schema });
+    await registerStage(database, control, token.pipe, { name, load: of.kind === 'load' ? this.load.id : undefined, stream: target.stream, kind: of.kind, generation: of.generation, target, schema });
     const planned = joined?.plan.planned ?? mapColumns(dialect, schema);
     const keyed = of.kind === 'shadow' && uniqueKey(target).length > 0;
     if (!info) await this.create(control, { name, goal, planned, target, schema, keyed, changes: of.changes });

@@ -267,18 +267,20 @@ export const visibility: readonly RuleTest[] = [
       const load = await bench.begin(run);
       const destination = await bench.destination();
       const rejection: Rejection = { id: 'abc', stream: bench.stream(), code: 'ETL-TST-010', reason: 'too long', column: 'v', row: { id: '9', v: 'x' } };
-      const list = () => destination.quarantine(bench.pipe, { stream: bench.stream(), limit: 10 });
+      const many = Array.from({ length: 1200 }, (_, index): Rejection => ({ ...rejection, id: `many ${index}`, key: { id: String(index) } }));
+      const list = () => destination.quarantine(bench.pipe, { stream: bench.stream(), limit: 2000 });
       const first = await bench.open(run, load);
       await bench.put(first, load, [row(1, 'a')]);
       await first[Symbol.asyncDispose]();
       bench.expect(await list()).toEqual([]);
       const second = await bench.open(run, load);
       await bench.commit(second, 1, { rejections: [rejection] });
-      await bench.commit(second, 2, { rejections: [rejection], last: true });
+      await bench.commit(second, 2, { rejections: [rejection, ...many, rejection], last: true });
       await second[Symbol.asyncDispose]();
       const rows = await list();
-      bench.expect(rows).toHaveLength(1);
-      bench.expect(rows[0]).toMatchObject({ id: 'abc', code: 'ETL-TST-010', reason: 'too long', row: { id: '9', v: 'x' }, load: load.id });
+      bench.expect(rows.map(({ id }) => id).toSorted()).toEqual(['abc', ...many.map(({ id }) => id)].toSorted());
+      bench.expect(rows.find(({ id }) => id === 'many 7')).toMatchObject({ key: { id: '7' } });
+      bench.expect(rows.find(({ id }) => id === 'abc')).toMatchObject({ id: 'abc', code: 'ETL-TST-010', reason: 'too long', row: { id: '9', v: 'x' }, load: load.id });
     },
   },
   {
