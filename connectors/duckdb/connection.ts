@@ -39,30 +39,30 @@ interface OpenFile {
  */
 class Threads {
   private readonly connection: DuckDBConnection;
-  private all: Promise<number> | undefined;
+  /** undefined: as many as DuckDB finds right. */
+  private readonly configured: string | undefined;
   private loads = 0;
+  private last: Promise<unknown> = Promise.resolve();
 
-  constructor(connection: DuckDBConnection) {
+  constructor(connection: DuckDBConnection, configured: string | undefined) {
     this.connection = connection;
+    this.configured = configured;
   }
 
   async begin(): Promise<void> {
-    this.all ??= this.configured();
-    if (++this.loads === 1) await this.set(await this.all, 1);
+    if (++this.loads === 1) await this.next('set threads = 1');
   }
 
   async end(): Promise<void> {
-    const all = await this.all?.catch(() => undefined);
-    if (--this.loads === 0 && all !== undefined) await this.set(all, all);
+    if (--this.loads === 0) await this.next(this.configured === undefined ? 'reset threads' : `set threads = ${this.configured}`);
   }
 
-  private async set(all: number, count: number): Promise<void> {
-    if (all > 1) await this.connection.run(`set threads = ${count}`);
-  }
-
-  private async configured(): Promise<number> {
-    const [[threads] = []] = (await this.connection.runAndReadAll("select current_setting('threads')::int")).getRows();
-    return Number(threads);
+  /** One after the other: who ends a load may not have waited for its beginning. */
+  private async next(sql: string): Promise<void> {
+    const before = this.last;
+    const mine = before.then(() => this.connection.run(sql));
+    this.last = mine.catch(() => undefined);
+    await mine;
   }
 }
 
@@ -97,7 +97,7 @@ async function openFile(key: string, options: FileOptions): Promise<OpenFile> {
     const instance = await api.DuckDBInstance.create(key, { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false', ...options.settings });
     const connection = await instance.connect();
     await sweepRelays(connection);
-    return { instance, turn: new Turn(), rows: new RowFunctions(connection), threads: new Threads(connection), users: 0 };
+    return { instance, turn: new Turn(), rows: new RowFunctions(connection), threads: new Threads(connection, options.settings['threads']), users: 0 };
   } catch (error) {
     throw duckdbError(error);
   }

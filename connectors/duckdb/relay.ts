@@ -44,8 +44,10 @@ export class Relay {
   private insert: DuckDBPreparedStatement | undefined;
   /** Sends statements while batches wait. */
   private writing: Promise<void> | undefined;
-  /** The one that runs now. Never rejects. */
-  private step = Promise.resolve();
+  /** A statement is about to ask JavaScript's thread for rows: a reader that went on now would keep it waiting. */
+  private asks = false;
+  /** Lets the reader go on. */
+  private wake = (): void => undefined;
   private failure: unknown;
 
   constructor(into: RowTarget, parts: RelayParts) {
@@ -63,26 +65,25 @@ export class Relay {
     this.bytesAhead += batch.byteSize;
     if (!this.connection && this.waiting.length === 1) return;
     this.writing ??= this.write();
-    while (this.bytesAhead > MOST_BYTES_AHEAD) await this.step;
+    while (this.failure === undefined && (this.asks || this.bytesAhead > MOST_BYTES_AHEAD)) await new Promise<void>((done) => { this.wake = done; });
     this.complain();
   }
 
   private async write(): Promise<void> {
+    this.asks = true;
     const [sample] = this.waiting;
     if (!this.connection && sample) await this.attempt(this.begin(sample));
-    for (let batches = this.next(); batches.length > 0; batches = this.next()) {
-      await this.attempt(this.take(batches));
-      for (const batch of batches) {
-        this.bytesAhead -= batch.byteSize;
-        batch.release();
-      }
-    }
+    for (let batches = this.next(); batches.length > 0; batches = this.next()) await this.attempt(this.take(batches));
     this.writing = undefined;
   }
 
-  private attempt(work: Promise<void>): Promise<void> {
-    this.step = work.catch((error: unknown) => { this.failure ??= error; });
-    return this.step;
+  private async attempt(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.failure ??= error;
+      this.wake();
+    }
   }
 
   /** What one statement takes: each costs a plan, and waits for JavaScript's thread. */
@@ -101,22 +102,39 @@ export class Relay {
     const { into, parts, table, rows } = this;
     const connection = await parts.connect();
     this.connection = connection;
-    await parts.threads.begin();
+    const alone = parts.threads.begin();
+    alone.catch(() => undefined); // awaited below
     await connection.run('begin transaction');
     const found = await connection.runAndReadAll('select name, type from pragma_table_info($1)', [qualified(duckdbDialect, into.table)]);
     const types = new Map(found.getRows().map(([name, type]) => [String(name), String(type)]));
     const columns = into.columns.map((column) => `${quoteName(column.name)} ${types.get(column.name) ?? column.type}${hardlyRepeats(column, sample) ? ' using compression fsst' : ''}`);
     await connection.run(`create table ${table} (${columns.join(', ')})`);
     this.insert = await connection.prepare(`insert into ${table} ${rows}`);
+    await alone;
   }
 
   private async take(batches: readonly Batch[]): Promise<void> {
-    if (this.failure !== undefined || !this.insert) return;
     const { insert } = this;
-    await this.parts.rows.lend(batches, this.into.columns, async (loan) => {
-      insert.bind([...loan]);
-      await insert.run();
-    });
+    const held = new Set(batches);
+    this.asks = true;
+    const release = () => {
+      this.asks = false;
+      for (const batch of held) {
+        this.bytesAhead -= batch.byteSize;
+        batch.release();
+      }
+      held.clear();
+      this.wake();
+    };
+    try {
+      if (this.failure !== undefined || !insert) return;
+      await this.parts.rows.lend({ batches, columns: this.into.columns, taken: release }, async (loan) => {
+        insert.bind([...loan]);
+        await insert.run();
+      });
+    } finally {
+      release();
+    }
   }
 
   private complain(): void {
@@ -136,7 +154,7 @@ export class Relay {
   async handOver(commit: SqlConnection): Promise<void> {
     if (this.connection) return this.moveTable(commit);
     const goal = qualified(duckdbDialect, this.into.table);
-    await this.parts.rows.lend(this.waiting, this.into.columns, (loan) => commit.query(`insert into ${goal} (${this.names}) ${this.rows}`, loan));
+    await this.parts.rows.lend({ batches: this.waiting, columns: this.into.columns, taken: () => undefined }, (loan) => commit.query(`insert into ${goal} (${this.names}) ${this.rows}`, loan));
   }
 
   /** A load's table that is still empty goes, and this one takes its name: nothing is written twice. Otherwise the rows are copied. */

@@ -5,10 +5,15 @@ import type { Batch, LogicalType } from '#batch';
 import type { RowColumn } from '../_shared/sql/dialect.ts';
 import { ChunkEncoder } from './encode.ts';
 
-interface Loan {
+export interface Lending {
   /** Each may follow those before it. */
   readonly batches: readonly Batch[];
   readonly columns: readonly RowColumn[];
+  /** Called when the rows are DuckDB's. */
+  taken(): void;
+}
+
+interface Loan extends Lending {
   failure: unknown;
 }
 
@@ -40,9 +45,9 @@ export class RowFunctions {
   }
 
   /** The parameters of a query that reads these batches, for as long as the work runs. A row that can't be read throws its own error. */
-  async lend(batches: readonly Batch[], columns: readonly RowColumn[], work: (parameters: readonly [loan: bigint]) => Promise<unknown>): Promise<void> {
+  async lend(lending: Lending, work: (parameters: readonly [loan: bigint]) => Promise<unknown>): Promise<void> {
     const id = ++this.lastLoan;
-    const loan: Loan = { batches, columns, failure: undefined };
+    const loan: Loan = { ...lending, failure: undefined };
     this.loans.set(id, loan);
     try {
       await work([id]);
@@ -84,6 +89,7 @@ export class RowFunctions {
         for (const [index, column] of loan.columns.entries()) this.encoder.column(bindings.struct_vector_get_child(rows, index), column, { batch, mask: undefined, from: 0, count: batch.length, to });
         to += batch.length;
       }
+      loan.taken();
     } catch (error) {
       loan.failure = error;
       throw error;

@@ -3,6 +3,8 @@ import type { RowColumn } from '../_shared/sql/dialect.ts';
 
 /** Values that are looked at. */
 const SAMPLE = 2048;
+/** Of these. */
+const MOST_REPEATED = 0.05 * SAMPLE;
 /** Longer texts are left to DuckDB, which has better ways for them. */
 const SHORT_BYTES = 256;
 
@@ -17,12 +19,12 @@ export function hardlyRepeats(column: RowColumn, batch: Batch): boolean {
   const bytes = Buffer.from(linearMemory.buffer, data.byteOffset);
   const seen = new Set<string>();
   let values = 0;
-  for (let row = 0; row < batch.length && values < SAMPLE; row++) {
+  for (let row = 0; row < batch.length && values < SAMPLE && values - seen.size <= MOST_REPEATED; row++) {
     if (validity && validity[row] !== PRESENT) continue;
     const [start = 0, end = 0] = [offsets[row], offsets[row + 1]];
     if (end - start > SHORT_BYTES) return false;
     seen.add(bytes.toString('latin1', start, end));
     values++;
   }
-  return values === SAMPLE && seen.size >= 0.95 * values;
+  return values === SAMPLE && values - seen.size <= MOST_REPEATED;
 }
