@@ -1,4 +1,4 @@
-// The program: one script, one for what only DuckDB needs and one for connectors in files, each run from the form that V8 compiled it to at
+// The program: one script, two for what only DuckDB needs and one for connectors in files, each run from the form that V8 compiled it to at
 // build time (see src/cli/compile.mjs). Compiling is most of what a short job would cost, and reading what it doesn't need a part of the rest. Another version
 // of V8 refuses that form, and compiles anew.
 const { readFileSync } = require('node:fs');
@@ -11,7 +11,7 @@ const MARK = 72;
 /** Script and mark of each file that was loaded. */
 const scripts = new Map();
 /** Packages that are scripts of their own. */
-const apart = { '@duckdb/node-api': 'duckdb.cjs', zod: 'zod.cjs' };
+const apart = { '@duckdb/node-api': 'duckdb.cjs', '@duckdb/node-bindings': 'duckdb-native.cjs', zod: 'zod.cjs' };
 
 /** V8 itself compares no more than the length of the source: both begin with the build's mark. */
 function compiled(file, mark) {

@@ -1,4 +1,4 @@
-// After the compiler: the program once more as one script, which bin/load.js runs, and two that few jobs need. Loading two hundred files is most
+// After the compiler: the program once more as one script, which bin/load.js runs, and three that few jobs need. Loading two hundred files is most
 // of a short job's time.
 // What holds native code or WebAssembly of its own stays outside.
 import { createHash } from 'node:crypto';
@@ -34,6 +34,10 @@ const lighter = {
     plan.onLoad({ filter: /pg\/lib\/stream\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replaceAll("typeof Response === 'function'", 'false') }));
     // A login by pg's WebCrypto takes eleven trips to other threads, and loads what nothing else needs.
     plan.onLoad({ filter: /pg\/lib\/crypto\/utils\.js$/ }, () => ({ contents: readFileSync(new URL('pg-crypto.cjs', import.meta.url), 'utf8') }));
+    // DuckDB's driver asks for musl by a package that loads five files and child_process. Its own folder is where its native part is found.
+    plan.onLoad({ filter: /@duckdb\/node-bindings\/duckdb\.js$/ }, ({ path }) => ({
+      contents: `const { createRequire } = require('node:module');\nconst native = createRequire(createRequire(__filename).resolve('@duckdb/node-bindings'));\n${readFileSync(path, 'utf8').replaceAll(/require\((['\x60])@duckdb/g, 'native($1@duckdb')}`,
+    }));
     // A script of vm cannot import by itself: bin/load.js does it.
     plan.onLoad({ filter: /src\/cli\/connectors\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replace(' import(', ' __import(') }));
   },
@@ -69,6 +73,7 @@ rmSync(join(root, 'dist/bundle'), { recursive: true, force: true });
 mkdirSync(join(out, 'cli'), { recursive: true });
 await script('etl.cjs', join(built, 'cli/main.js'), ['snappy', '@duckdb/node-api', '@duckdb/node-bindings', '@bokuweb/zstd-wasm', 'amaro', 'pg-native']);
 await script('duckdb.cjs', '@duckdb/node-api', ['@duckdb/node-bindings']);
+await script('duckdb-native.cjs', '@duckdb/node-bindings', []);
 await script('zod.cjs', 'zod', []);
 copyFileSync(join(built, 'kernels/kernels.wasm'), join(out, 'cli/kernels.wasm'));
 copyFileSync(join(built, 'cli/typescript-loader.js'), join(out, 'cli/typescript-loader.js'));

@@ -25,7 +25,9 @@ async function runFromPostgres(server) {
   const source = { type: 'postgres', url: server.url };
   const full = { 'public.warm': { sync: 'full', write: 'replace' } };
   await run('parquet', source, { type: 'file', path: 'parquet' }, full);
-  await run('duckdb', source, { type: 'duckdb', path: 'warm.duckdb' }, full);
+  // more than one batch, which DuckDB takes in another way
+  await server.query("create table public.large as select i as id, clock_timestamp() as at, 'text ' || i as words from generate_series(1, 100000) i");
+  await run('duckdb', source, { type: 'duckdb', path: 'warm.duckdb' }, { ...full, 'public.large': { sync: 'full', write: 'replace' } });
   const merge = { 'public.warm': { sync: 'incremental', write: 'merge', cursor: 'at', key: 'id' } };
   const target = { type: 'postgres', url: await server.createDatabase('target') };
   await run('merge', source, target, merge);
