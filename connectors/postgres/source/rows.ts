@@ -62,10 +62,15 @@ export async function* readRows(options: RowsOptions): AsyncGenerator<SourceMess
   });
   const abort = (): void => options.connection.destroy();
   stop.addEventListener('abort', abort, { once: true });
+  // the first rows come while the destination makes its table
+  let early = options.opening && !stop.aborted ? reader.next() : undefined;
+  early?.catch(() => undefined);
   try {
     if (options.opening) yield options.opening;
     for (;;) {
-      const rows = stop.aborted ? undefined : await reader.next();
+      const coming = early ?? (stop.aborted ? undefined : reader.next());
+      early = undefined;
+      const rows = await coming;
       if (stop.aborted) {
         rows?.arena.release();
         return false;
@@ -85,5 +90,6 @@ export async function* readRows(options: RowsOptions): AsyncGenerator<SourceMess
   } finally {
     stop.removeEventListener('abort', abort);
     reader.close();
+    await early?.then((rows) => rows?.arena.release(), () => undefined);
   }
 }
