@@ -11,6 +11,8 @@ import { quoteName } from './types.ts';
 
 /** What may wait for DuckDB's threads before the reader waits too. */
 const MOST_BYTES_AHEAD = 16 << 20;
+/** A batch that is smaller may be a load's only one, which spares the detour. */
+const ALONE_BYTES = 1 << 20;
 /** What one statement takes at most, but for a batch that alone is larger. */
 const MOST_BYTES_TOGETHER = 6 << 20;
 /** How the tables begin that a relay makes. Only this process makes them: what lies there when the file is opened is of a dead one. */
@@ -28,7 +30,7 @@ let relays = 0;
 /**
  * Rows for a load's own table, written while the source is read. They go to a table of the relay's, in one transaction on a connection of
  * its own. Nobody sees it and it touches nothing of anybody's: it holds up no one (rule 10), no fence rests on what it saw (rule 7), and a
- * process that dies leaves nothing of it. The commit then gives that table the name of the load's. A single batch spares the detour.
+ * process that dies leaves nothing of it. The commit then gives that table the name of the load's. A single small batch spares the detour.
  */
 export class Relay {
   readonly into: RowTarget;
@@ -36,11 +38,12 @@ export class Relay {
   private readonly names: string;
   private readonly rows: string;
   private readonly table: string;
-  /** Batches that no statement has taken yet, in order. */
+  /** Batches that no statement has taken yet, in order; without a connection it is one. */
   private readonly waiting: Batch[] = [];
   /** Of those that wait, and of those that a statement reads. */
   private bytesAhead = 0;
   private connection: DuckDBConnection | undefined;
+  private hasOneThread = false;
   private insert: DuckDBPreparedStatement | undefined;
   /** Sends statements while batches wait. */
   private writing: Promise<void> | undefined;
@@ -63,7 +66,7 @@ export class Relay {
     this.complain();
     this.waiting.push(batch.derive(batch));
     this.bytesAhead += batch.byteSize;
-    if (!this.connection && this.waiting.length === 1) return;
+    if (!this.connection && this.waiting.length === 1 && batch.byteSize < ALONE_BYTES) return;
     this.writing ??= this.write();
     while (this.failure === undefined && (this.asks || this.bytesAhead > MOST_BYTES_AHEAD)) await new Promise<void>((done) => { this.wake = done; });
     this.complain();
@@ -102,6 +105,7 @@ export class Relay {
     const { into, parts, table, rows } = this;
     const connection = await parts.connect();
     this.connection = connection;
+    this.hasOneThread = true;
     const alone = parts.threads.begin();
     alone.catch(() => undefined); // awaited below
     await connection.run('begin transaction');
@@ -146,7 +150,7 @@ export class Relay {
     await this.writing;
     this.complain();
     if (!this.connection) return;
-    await this.connection.run('commit');
+    await Promise.all([this.connection.run('commit'), this.manyThreads()]);
     await failpoint('duckdb.relayed');
   }
 
@@ -183,6 +187,12 @@ export class Relay {
     if (!this.connection) return;
     this.connection.closeSync();
     this.connection = undefined;
+    await this.manyThreads();
+  }
+
+  private async manyThreads(): Promise<void> {
+    if (!this.hasOneThread) return;
+    this.hasOneThread = false;
     await this.parts.threads.end();
   }
 

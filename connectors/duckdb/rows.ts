@@ -1,7 +1,7 @@
 import bindings from '@duckdb/node-bindings';
 import type { DataChunk, Vector as NativeVector } from '@duckdb/node-bindings';
 import api, { type DuckDBConnection, type DuckDBType } from '@duckdb/node-api';
-import type { Batch, LogicalType } from '#batch';
+import { widthOf, type Batch, type LogicalType } from '#batch';
 import type { RowColumn } from '../_shared/sql/dialect.ts';
 import { ChunkEncoder } from './encode.ts';
 
@@ -41,7 +41,7 @@ export class RowFunctions {
     const key = type.toString();
     const name = this.names.get(key) ?? this.register(`_etl_rows_${this.names.size + 1}`, type);
     this.names.set(key, name);
-    return `select ${columns.map((_, index) => `r.c${index}`).join(', ')} from (select unnest(${name}($1::bigint)) as r)`;
+    return `select ${columns.map((column, index) => valueOf(column, `r.c${index}`)).join(', ')} from (select unnest(${name}($1::bigint)) as r)`;
   }
 
   /** The parameters of a query that reads these batches, for as long as the work runs. A row that can't be read throws its own error. */
@@ -99,6 +99,14 @@ export class RowFunctions {
   private driverType(column: RowColumn): DuckDBType {
     return column.from.kind === 'field' ? driverTypeOf(column.from.type) : api.VARCHAR;
   }
+}
+
+/**
+ * What unnest gives are places in the list, and the insert would copy each text from there before it writes it. A CASE gives it texts that
+ * lie one after the other and are not copied.
+ */
+function valueOf(column: RowColumn, name: string): string {
+  return 'type' in column.from && widthOf(column.from.type) === 0 && !['list', 'struct'].includes(column.from.type.kind) ? `case when ${name} is not null then ${name} end` : name;
 }
 
 function loanOf(chunk: DataChunk): bigint {
