@@ -66,7 +66,7 @@ async function swap(connection: SqlConnection, { old, fresh, name, rewritten }: 
 
 /**
  * Another table of the same form takes the rows. Never a rename in the transaction that changed or removed rows of the table: DuckDB
- * (1.5.5) can not replay that from its log, and after a crash the file would not open any more.
+ * (1.5.6) can not replay that from its log, and after a crash the file would not open any more.
  */
 async function remake(connection: SqlConnection, fresh: TableName, name: TableName): Promise<void> {
   const [table] = await connection.query(`select sql, comment from duckdb_tables() where not temporary and (${here(fresh)})`);

@@ -10,11 +10,11 @@ import { hardlyRepeats } from './sample.ts';
 import { quoteName } from './types.ts';
 
 /** What may wait for DuckDB's threads before the reader waits too. */
-const MOST_BYTES_AHEAD = 16 << 20;
+const MOST_BYTES_AHEAD = 8 << 20;
 /** A batch that is smaller may be a load's only one, which spares the detour. */
 const ALONE_BYTES = 1 << 20;
 /** What one statement takes at most, but for a batch that alone is larger. */
-const MOST_BYTES_TOGETHER = 6 << 20;
+const MOST_BYTES_TOGETHER = 4 << 20;
 /** How the tables begin that a relay makes. Only this process makes them: what lies there when the file is opened is of a dead one. */
 export const RELAY = '_etl_relay_';
 
