@@ -174,6 +174,29 @@ describe('commits that go wrong', () => {
     expect((await stateOf('unknown')).loads[0]?.splits['0']).toMatchObject({ splitEpoch: 2, revision: 1, complete: true, rows: 1 });
   });
 
+  it('rule 10: a first start that is paused while it makes the tables of state keeps no other start waiting', async () => {
+    const url = await server.createDatabase('first_start');
+    const start = () => destination.create(destinationConfig.parse({ url }), context({ eager: true }));
+    await using paused = await start();
+    await using next = await start();
+    let wake = (): void => undefined;
+    const held = new Promise<void>((done) => { wake = done; });
+    const reached = new Promise<void>((done) => {
+      installFailpoints((name) => {
+        if (name !== 'postgres.commit.send') return Promise.resolve();
+        installFailpoints(undefined);
+        done();
+        return held;
+      });
+    });
+    const first = paused.claim('first', owner('1')).then((run) => run[Symbol.asyncDispose](), (error: unknown) => error);
+    await reached;
+    await using run = await next.claim('first', owner('2'));
+    expect(run.token.runEpoch).toBe(2);
+    wake();
+    expect(await first).toMatchObject({ kind: expect.stringMatching(/fenced|transient/) as string });
+  });
+
   it('statements that are sent together are answered in their order, and the first that fails is told', async () => {
     await using connection = await connect(destinationConfig.parse({ url: server.url }), '/');
     expect(await connection.queries([{ sql: 'select $1::int as a', params: [1] }, { sql: 'select 2 as b' }, { sql: 'select $1::text as c', params: ['x'] }])).toEqual([[{ a: 1 }], [{ b: 2 }], [{ c: 'x' }]]);

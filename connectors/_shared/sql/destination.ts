@@ -211,12 +211,17 @@ export class SqlDestination implements Destination {
     if ((seen ?? await stateForm(this.database, control)) === 'current') return;
     for (let attempt = 1; ; attempt++) {
       try {
-        await transact(control, () => control.queries([...STATE_DDL.map((sql) => ({ sql })), ...this.database.dialect.put(FORMAT_ROW)]));
-        return;
+        return await this.createState(control);
       } catch (error) {
         if (attempt === 3) throw error;
       }
     }
+  }
+
+  /** In one transaction only where no other process can be at the database: whoever is paused in the middle holds nothing (rule 10). */
+  private async createState(control: SqlSession): Promise<void> {
+    const create = () => control.queries([...STATE_DDL.map((sql) => ({ sql })), ...this.database.dialect.put(FORMAT_ROW)]);
+    await (this.database.letGo ? transact(control, create) : create());
   }
 
   private async hasState(connection: SqlConnection): Promise<boolean> {
