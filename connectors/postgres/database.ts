@@ -148,9 +148,10 @@ export class PostgresDatabase implements SqlDatabase {
     const itself = 'pid = $1::int and extract(epoch from backend_start)::text = $2';
     const [ended] = await control.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${itself}
       and (pg_has_role(current_user, usesysid, 'member') or pg_has_role(current_user, 'pg_signal_backend', 'member'))`, [Number(pid), started]);
-    // its locks go with it; what is stuck is left to the lock's own time limit
+    // Its locks go with it; what is stuck is left to the lock's own time limit. Within a transaction the server shows the same activity
+    // again and again, unless it is told to look anew.
     for (let look = 0; ended && look < 250; look++) {
-      const [still] = await control.query(`select pg_sleep(0.02) from pg_stat_activity where ${itself}`, [Number(pid), started]);
+      const [still] = await control.query(`select pg_sleep(0.02), pg_stat_clear_snapshot() from pg_stat_activity where ${itself}`, [Number(pid), started]);
       if (!still) return;
     }
   }

@@ -4,6 +4,7 @@ import { batchOf, UNAVAILABLE_VALUE, type LogicalType, type RowInput, type Schem
 import { seeded, testPorts } from '#testing';
 import { startPostgres, type PostgresServer } from '../../test/services/postgres.ts';
 import { connect } from './connection.ts';
+import { PostgresDatabase } from './database.ts';
 import { destination, destinationConfig } from './destination.ts';
 
 let server: PostgresServer;
@@ -232,6 +233,22 @@ describe('commits that go wrong', () => {
     const after = await backend();
     expect(after).not.toBe(before);
     expect(await server.query('select 1 as alive from pg_stat_activity where pid = $1', [Number(after.split('@')[0])])).toEqual([{ alive: 1 }]);
+  });
+
+  it('rule 10: a backend that is ended within a transaction is seen to be gone, and waited for no longer', async () => {
+    await using database = new PostgresDatabase(destinationConfig.parse({ url: server.url }), '/', { statementMs: 0, idleInTransactionMs: 0, lockMs: 0 });
+    const [control, before] = [await database.connect(), await database.connect()];
+    await before.begin();
+    await control.begin();
+    const answers: number[] = [];
+    await database.terminate({ queries: (statements) => control.queries(statements), query: async (sql, params) => {
+      const rows = await control.query(sql, params);
+      answers.push(rows.length);
+      return rows;
+    } }, before.backend ?? '');
+    expect(answers.at(-1)).toBe(0); // and not: gave up waiting
+    await control.close();
+    await before.close();
   });
 
   it('rule 10: a run whose connections its successor has ended says that it is fenced, wherever it goes on', async () => {
