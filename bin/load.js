@@ -1,6 +1,6 @@
 // The program: one script, two for what only DuckDB needs and one for connectors in files, each run from the form that V8 compiled it to at
-// build time (see src/cli/compile.mjs). Compiling is most of what a short job would cost, and reading what it doesn't need a part of the rest. Another version
-// of V8 refuses that form, and compiles anew.
+// build time (see src/cli/compile.mjs). Compiling is most of what a short job would cost, and reading what it doesn't need a part of the
+// rest. Another version of V8 refuses that form, and compiles anew.
 const { readFileSync } = require('node:fs');
 const { createRequire } = require('node:module');
 const { join } = require('node:path');

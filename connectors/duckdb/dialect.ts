@@ -90,15 +90,16 @@ function upsert(target: TableName, source: string, columns: readonly string[], k
 
 /** `on conflict` is planned as a merge, which takes DuckDB as long as ten other statements. Two at once there are not (connection.ts). */
 function put(these: StateRows): readonly Statement[] {
-  const { columns, values, params } = valuesOf(duckdbDialect, these);
   const table = `${quoteName(STATE_SCHEMA)}.${quoteName(these.table)}`;
-  const rows = `(values ${values}) as s (${columns})`;
   const same = keysEqual(duckdbDialect, these.key, ['t', 's'], false);
   const set = these.replaces.map((column) => `${quoteName(column)} = s.${quoteName(column)}`).join(', ');
-  return [
-    ...(set === '' ? [] : [{ sql: `update ${table} as t set ${set} from ${rows} where ${same}`, params }]),
-    { sql: `insert into ${table} (${columns}) select ${columns} from ${rows} where not exists (select 1 from ${table} as t where ${same})`, params },
-  ];
+  return valuesOf(duckdbDialect, these).flatMap(({ columns, values, params }) => {
+    const rows = `(values ${values}) as s (${columns})`;
+    return [
+      ...(set === '' ? [] : [{ sql: `update ${table} as t set ${set} from ${rows} where ${same}`, params }]),
+      { sql: `insert into ${table} (${columns}) select ${columns} from ${rows} where not exists (select 1 from ${table} as t where ${same})`, params },
+    ];
+  });
 }
 
 /** The infinite intervals of a vector, which DuckDB would take for long ones. */

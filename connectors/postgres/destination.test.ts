@@ -175,6 +175,17 @@ describe('commits that go wrong', () => {
     expect((await stateOf('unknown')).loads[0]?.splits['0']).toMatchObject({ splitEpoch: 2, revision: 1, complete: true, rows: 1 });
   });
 
+  it('positions of twenty thousand streams are imported at once: more than the parameters of one statement', async () => {
+    const streams = Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`s.${at}`, { position: { at } }]));
+    await using to = await create();
+    for (const runEpoch of [1, 2]) {
+      await to.administer('many', { type: 'import', streams });
+      const state = await to.state('many');
+      expect(state).toMatchObject({ runEpoch, streams });
+      expect(Object.keys(state.streams)).toHaveLength(20_000);
+    }
+  });
+
   it('rule 10: a first start that is paused while it makes the tables of state keeps no other start waiting', async () => {
     const url = await server.createDatabase('first_start');
     const start = () => destination.create(destinationConfig.parse({ url }), context({ eager: true }));

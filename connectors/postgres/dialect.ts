@@ -148,10 +148,9 @@ const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 
     const list = columns.map((column) => quoteName(column)).join(', ');
     return [`insert into ${pathOf(target)} (${list}) select ${list} from ${source} n ${onConflict(key, columns.filter((column) => !key.includes(column)))}`];
   },
-  put: (these) => {
-    const { columns, values, params } = valuesOf(plainDialect, these);
-    return [{ sql: `insert into ${quoteName(STATE_SCHEMA, these.table)} (${columns}) values ${values} ${onConflict(these.key, these.replaces)}`, params }];
-  },
+  put: (these) => valuesOf(plainDialect, these).map(({ columns, values, params }) => ({
+    sql: `insert into ${quoteName(STATE_SCHEMA, these.table)} (${columns}) values ${values} ${onConflict(these.key, these.replaces)}`, params,
+  })),
   swap,
   savepoint: async (connection, work) => {
     await connection.query('savepoint etl');

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Seeded } from '#testing';
-import { EtlError, installFailpoints, type Position, type Source, type SourceMessage, type Split } from '#sdk';
+import { EtlError, installFailpoints, type Load, type Position, type Source, type SourceMessage, type Split } from '#sdk';
 
 /** Where a run is broken: at the nth of some steps, counted from its begin over failpoints, calls and messages of the source. */
 interface At {
@@ -78,7 +78,7 @@ export function installBreakers(): void {
   installFailpoints((name) => current.getStore()?.step(name));
 }
 
-/** An endless split is stopped after so many checkpoints with nothing new; later while parts of other loads are still to be read. */
+/** An endless split is stopped after so many checkpoints with nothing new; later while other splits have something to read. */
 const IDLE_CHECKPOINTS = 8;
 const IDLE_BESIDE_OTHERS = 150;
 
@@ -97,12 +97,16 @@ export function breakingSource(source: Source, breaker: Breaker, { saved, idleAt
     saved();
     return answer;
   };
-  /** Splits of parts that were begun and not read to their end. */
-  const parts = new Set<Split>();
+  /** Splits that have something left to read. */
+  const busy = new Set<string>();
+  const begun = (load: Load): void => { for (const split of load.splits) busy.add(keyOf(split)); };
   async function* read(split: Split, messages: AsyncIterable<SourceMessage>): AsyncGenerator<SourceMessage> {
     let idle = 0;
     for await (const message of messages) {
-      if (message.type === 'checkpoint' && idleAt(message.position) && ++idle >= (parts.size > 0 ? IDLE_BESIDE_OTHERS : IDLE_CHECKPOINTS)) breaker.stop.abort(new Error('idle'));
+      if (message.type === 'checkpoint' && idleAt(message.position)) {
+        busy.delete(keyOf(split));
+        if (++idle >= (busy.size > 0 ? IDLE_BESIDE_OTHERS : IDLE_CHECKPOINTS)) breaker.stop.abort(new Error('idle'));
+      }
       try {
         await breaker.step(`source.${message.type}`);
       } catch (error) {
@@ -111,12 +115,17 @@ export function breakingSource(source: Source, breaker: Breaker, { saved, idleAt
       }
       yield message;
     }
-    for (const begun of parts) if (begun.id === split.id) parts.delete(begun);
+    busy.delete(keyOf(split));
   }
   const begin: Source['begin'] = async (load, run) => {
-    const begun = await source.begin(load, run);
-    if (begun.load.kind === 'parts') for (const split of begun.load.splits) parts.add(split);
-    return begun;
+    const answer = await source.begin(load, run);
+    begun(answer.load);
+    return answer;
+  };
+  const resume: Source['resume'] = async (load, run) => {
+    const answer = await source.resume(load, run);
+    if (answer !== 'lost') begun(load);
+    return answer;
   };
   return {
     identity: () => source.identity(),
@@ -124,11 +133,16 @@ export function breakingSource(source: Source, breaker: Breaker, { saved, idleAt
     discover: (wanted) => source.discover(wanted),
     plan: (selection, state, options) => source.plan(selection, state, options),
     begin: (load, run) => step('begin', () => begin(load, run)),
-    resume: (load, run) => step('resume', () => source.resume(load, run)),
+    resume: (load, run) => step('resume', () => resume(load, run)),
     read: (reading, split, from, stop) => read(split, source.read(reading, split, from, stop)),
     acknowledge: (split, durable) => step('acknowledge', () => source.acknowledge?.(split, durable) ?? Promise.resolve()),
     [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
   };
+}
+
+/** A stream is in one open load. */
+function keyOf({ id, streams }: Split): string {
+  return JSON.stringify([id, streams]);
 }
 
 /** A break drawn from a seed: most often at a failpoint, by its name. Most steps of a scripted run lie below 200. */

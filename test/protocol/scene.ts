@@ -57,7 +57,7 @@ export class Scene {
 
   /** A run with a break in it, and those that follow it at once. */
   async broken({ how, wish }: BrokenRun, index: number): Promise<void> {
-    this.beginsAnew(wish);
+    this.beginsAnew(wish, how);
     if (how.kind === 'kill') return this.killedChild(how, wish);
     const breaker = new Breaker(how);
     const run = this.run(breaker, { wish, faults: this.round.lossy ? this.draw.fork(`faults ${index}`) : undefined });
@@ -188,9 +188,12 @@ export class Scene {
     return slot?.snapshot === undefined ? {} : { snapshotLsn: slot.snapshot };
   }
 
-  private beginsAnew({ refresh, without }: Wish): void {
+  /** Before a run that was paused its successor may have rejected anything. */
+  private beginsAnew({ refresh, without }: Wish, how: Break): void {
     const stream = refresh ?? without;
-    if (stream !== undefined) this.oldRejects.set(stream, new Set([...this.oldRejects.get(stream) ?? [], ...this.lastRejects.get(stream) ?? []]));
+    if (stream === undefined) return;
+    const before = how.kind === 'zombie' ? this.oracle.rejections(stream, { lsn: this.world.script.log.length }) : this.lastRejects.get(stream) ?? [];
+    this.oldRejects.set(stream, new Set([...this.oldRejects.get(stream) ?? [], ...before]));
   }
 
   private finished(state: JobState): boolean {

@@ -187,14 +187,13 @@ export class SqlDestination implements Destination {
     if (command.sourceIdentity !== undefined) {
       await control.query(`update ${STATE_SCHEMA}.pipes set source_identity = $2 where pipe = $1`, [pipe, command.sourceIdentity]);
     }
-    if (command.streams.length === 0) return;
     const rows = command.streams.map((stream) => ({ pipe, stream, rebuild: false, incarnations: JSON.stringify({ [ADOPT]: 'adopt' }) }));
     await control.queries(this.database.dialect.put({ ...STREAMS, replaces: ['incarnations'], rows }));
   }
 
   private async import(control: SqlSession, pipe: PipeId, command: Extract<StateCommand, { type: 'import' }>): Promise<void> {
     const rows = Object.entries(command.streams).map(([stream, { position }]) => ({ pipe, stream, rebuild: false, incarnations: '{}', position: json(position) }));
-    if (rows.length > 0) await control.queries(this.database.dialect.put({ ...STREAMS, replaces: ['position'], rows }));
+    await control.queries(this.database.dialect.put({ ...STREAMS, replaces: ['position'], rows }));
   }
 
   private context(control: SqlSession, token: RunToken): RunContext {

@@ -183,7 +183,7 @@ export interface SqlDialect {
    * `columns` includes the key.
    */
   upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[];
-  /** Few rows, whose values come as parameters: inserted, or over the row of the same key. Two at once may do it. */
+  /** Rows whose values come as parameters: inserted, or over the row of the same key. Two at once may do it. */
   put(rows: StateRows): readonly Statement[];
   /** `fresh` takes the name, `old` (if there is one) goes, in the running transaction; grants of `old` are kept, and what rests on it goes on. */
   swap(connection: SqlConnection, tables: Swap): Promise<void>;
@@ -220,11 +220,24 @@ export function qualified(dialect: SqlDialect, name: TableName): string {
   return name.schema === undefined ? dialect.quote(name.table) : `${dialect.quote(name.schema)}.${dialect.quote(name.table)}`;
 }
 
-/** The parts of a statement that puts these rows: `"a", "b"`, `($1, $2), ($3, $4)`, and what the parameters stand for. */
-export function valuesOf({ quote }: Pick<SqlDialect, 'quote'>, { rows }: StateRows): { readonly columns: string; readonly values: string; readonly params: readonly SqlValue[] } {
+/** A statement has at most 65,535 parameters. */
+const ROWS_TOGETHER = 500;
+
+/** The parts of a statement that puts some rows: `"a", "b"`, `($1, $2), ($3, $4)`, and what the parameters stand for. */
+export interface ValuesOf {
+  readonly columns: string;
+  readonly values: string;
+  readonly params: readonly SqlValue[];
+}
+
+/** These rows, so many at a time as one statement takes. */
+export function valuesOf({ quote }: Pick<SqlDialect, 'quote'>, { rows }: StateRows): readonly ValuesOf[] {
   const columns = Object.keys(rows[0] ?? {});
-  const values = rows.map((_, row) => `(${columns.map((_column, index) => `$${row * columns.length + index + 1}`).join(', ')})`);
-  return { columns: columns.map(quote).join(', '), values: values.join(', '), params: rows.flatMap((row) => columns.map((column) => row[column] ?? null)) };
+  return Array.from({ length: Math.ceil(rows.length / ROWS_TOGETHER) }, (_, part) => {
+    const these = rows.slice(part * ROWS_TOGETHER, (part + 1) * ROWS_TOGETHER);
+    const values = these.map((_row, row) => `(${columns.map((_column, index) => `$${row * columns.length + index + 1}`).join(', ')})`);
+    return { columns: columns.map(quote).join(', '), values: values.join(', '), params: these.flatMap((row) => columns.map((column) => row[column] ?? null)) };
+  });
 }
 
 /** `a.k = b.k and …`, NULL equal to NULL where the key may be NULL. */

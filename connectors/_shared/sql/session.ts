@@ -17,9 +17,6 @@ import { count, json, text } from './state.ts';
 import { swapShadow, Tables } from './tables.ts';
 import { explained } from './transact.ts';
 
-/** Rows of one statement. */
-const REJECTIONS_TOGETHER = 500;
-
 export interface Opening {
   readonly load: Load;
   readonly split: Split;
@@ -356,10 +353,7 @@ class SqlSessionWriter implements Session {
       pipe: token.pipe, stream: rejection.stream, id: rejection.id, load: this.opening.load.id, code: rejection.code, reason: rejection.reason,
       column_name: rejection.column ?? null, key_json: json(rejection.key), row_json: JSON.stringify(rejection.row), at: now(),
     }]));
-    const all = [...rows.values()];
-    for (let from = 0; from < all.length; from += REJECTIONS_TOGETHER) {
-      await this.session.queries(database.dialect.put({ table: 'quarantine', key: ['pipe', 'stream', 'id'], replaces: ['load', 'reason', 'at'], rows: all.slice(from, from + REJECTIONS_TOGETHER) }));
-    }
+    await this.session.queries(database.dialect.put({ table: 'quarantine', key: ['pipe', 'stream', 'id'], replaces: ['load', 'reason', 'at'], rows: [...rows.values()] }));
   }
 
   /** Never commits. What was staged goes with the connection (rule 2). */
