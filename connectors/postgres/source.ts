@@ -216,7 +216,10 @@ export class PostgresSource implements Source {
   }
 
   private async underSnapshot(load: Load): Promise<Reading> {
-    this.snapshot ??= this.exportSnapshot();
+    this.snapshot ??= this.exportSnapshot().catch((error: unknown) => {
+      this.snapshot = undefined;
+      throw error;
+    });
     const reading = { snapshot: await this.snapshot };
     this.readings.set(load.id, reading);
     return reading;

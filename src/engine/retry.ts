@@ -5,8 +5,14 @@ import type { Ports } from '../sdk/ports.ts';
 export interface RetryHooks {
   /** True once something was committed since the last failure: the attempts begin anew. */
   progressed(): boolean;
+  /** `attempt`: the one that comes next, from 2. */
   retrying(attempt: number, waitMs: number, error: EtlError): void;
   readonly stop: AbortSignal;
+}
+
+/** May be over by itself. */
+export function isPassing(error: unknown): error is EtlError {
+  return error instanceof EtlError && (error.kind === 'transient' || error.kind === 'rate_limit');
 }
 
 /** Calls `attempt` again after a transient failure, with full jitter or the wait that the other side asks for. */
@@ -15,11 +21,11 @@ export async function withRetry<T>(policy: ResolvedJob['retry'], ports: Ports, h
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof EtlError) || (error.kind !== 'transient' && error.kind !== 'rate_limit')) throw error;
+      if (!isPassing(error)) throw error;
       if (hooks.progressed()) failures = 1;
       if (failures >= policy.attempts || hooks.stop.aborted) throw error;
       const waitMs = error.retryAfterMs ?? backoffMs(policy, failures, ports);
-      hooks.retrying(failures, waitMs, error);
+      hooks.retrying(failures + 1, waitMs, error);
       await ports.clock.sleep(waitMs, hooks.stop).catch(() => undefined);
       if (hooks.stop.aborted) throw error;
     }

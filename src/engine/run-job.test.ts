@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
+import { EtlError } from '../errors/error.ts';
 import type { ResolvedJob } from '../job/resolved.ts';
 import type { Connector } from '../sdk/connector.ts';
 import { simpleSource } from '../sdk/simple-source.ts';
@@ -18,11 +19,30 @@ const job: ResolvedJob = {
   }],
 };
 
+const lost: string[] = [];
+
+/** The first answer of each of these calls is lost. */
+function losing<T extends object>(port: T, names: readonly string[]): T {
+  const left = new Set(names);
+  return new Proxy(port, {
+    get: (target, name) => {
+      const call: unknown = Reflect.get(target, name);
+      if (typeof call !== 'function' || typeof name !== 'string' || !left.has(name)) return call;
+      return async (...args: unknown[]) => {
+        await Reflect.apply(call, target, args);
+        left.delete(name);
+        lost.push(name);
+        throw new EtlError({ kind: 'transient', code: 'ETL-TST-001', message: `the answer to ${name} is lost` });
+      };
+    },
+  });
+}
+
 /** A source that gives a row for each number up to `end`, and a destination that keeps them between runs. */
 function world() {
   const store = emptyStore();
   const ports = testPorts(1, { eager: true });
-  const run = async ({ end, stopAt, stopOn }: { end: number; stopAt?: number; stopOn?: RunEvent['type'] }) => {
+  const run = async ({ end, stopAt, stopOn, attempts = 1, loses = [] }: { end: number; stopAt?: number; stopOn?: RunEvent['type']; attempts?: number; loses?: readonly string[] }) => {
     const stop = new AbortController();
     async function* read(from: unknown) {
       for (let id = Number(from ?? 0) + 1; id <= end; id++) {
@@ -32,11 +52,11 @@ function world() {
     }
     const config = z.strictObject({});
     const connectors: Readonly<Record<string, Connector>> = {
-      here: { name: 'here', title: '', errors: {}, source: { config, secrets: [], syncModes: ['incremental'], create: (_, context) => Promise.resolve(simpleSource(context, { identity: 'one', streams: { things: { columns: { id: 'int64' }, key: ['id'], read } } })) } },
-      there: { name: 'there', title: '', errors: {}, destination: { config, secrets: [], targetOptions: config, capabilities: () => memoryDestination().capabilities, create: () => Promise.resolve(memoryDestination({ store })) } },
+      here: { name: 'here', title: '', errors: {}, source: { config, secrets: [], syncModes: ['incremental'], create: (_, context) => Promise.resolve(losing(simpleSource(context, { identity: 'one', streams: { things: { columns: { id: 'int64' }, key: ['id'], read } } }), loses)) } },
+      there: { name: 'there', title: '', errors: {}, destination: { config, secrets: [], targetOptions: config, capabilities: () => memoryDestination().capabilities, create: () => Promise.resolve(losing(memoryDestination({ store }), loses)) } },
     };
     const engine: EngineContext = { ports, note: () => undefined, load: (type) => Promise.resolve(connectors[type] ?? Promise.reject(new RangeError(type))) };
-    return runJob(job, { stop: stop.signal, abort: new AbortController().signal, host: 'here', pid: 1, events: ({ type }) => { if (type === stopOn) stop.abort(new Error('SIGTERM')); }, takeOver: true }, engine);
+    return runJob({ ...job, retry: { ...job.retry, attempts } }, { stop: stop.signal, abort: new AbortController().signal, host: 'here', pid: 1, events: ({ type }) => { if (type === stopOn) stop.abort(new Error('SIGTERM')); }, takeOver: true }, engine);
   };
   return { run, rows: () => memoryTable(store, 'things').map((row) => Number(row['id'])) };
 }
@@ -48,4 +68,17 @@ test('a run that is stopped after it has finished an earlier run\'s load has not
   expect(await run({ end: 3, stopOn: 'published' }), 'the earlier load is done, a pass of its own is not').toMatchObject({ outcome: 'stopped' });
   expect(await run({ end: 4 })).toMatchObject({ outcome: 'ok' });
   expect(rows()).toEqual([1, 2, 3, 4]);
+});
+
+test('what is asked before a load is stored is asked again after a transient failure, whatever became of the first time', async () => {
+  const { run, rows } = world();
+  expect(await run({ end: 3, stopAt: 2, attempts: 2, loses: ['identity', 'discover', 'plan', 'begin', 'lease', 'claim'] })).toMatchObject({ outcome: 'stopped', notes: [
+    'here: ETL-TST-001 the answer to identity is lost; attempt 2 in 1 ms', 'there: ETL-TST-001 the answer to lease is lost; attempt 2 in 1 ms',
+    'here: ETL-TST-001 the answer to discover is lost; attempt 2 in 1 ms', 'there: ETL-TST-001 the answer to claim is lost; attempt 2 in 1 ms',
+  ] });
+  expect(await run({ end: 3, attempts: 2, loses: ['resume'] })).toMatchObject({ outcome: 'ok' });
+  expect(lost.splice(0).toSorted()).toEqual(['begin', 'claim', 'discover', 'identity', 'lease', 'plan', 'resume']);
+  expect(rows()).toEqual([1, 2, 3]);
+  await expect(run({ end: 4, loses: ['claim'] })).rejects.toMatchObject({ kind: 'transient', configPath: 'connections.there' });
+  await expect(run({ end: 4, loses: ['identity'] })).rejects.toMatchObject({ kind: 'transient', configPath: 'connections.here' });
 });

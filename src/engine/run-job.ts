@@ -9,6 +9,7 @@ import { awaitLease, keepLease } from './lease.ts';
 import { createSlots, type PipeRun } from './pipe-run.ts';
 import { planJob } from './plan-job.ts';
 import { createPipeReport, reported, type PipeReport } from './report.ts';
+import { isPassing, withRetry } from './retry.ts';
 import { runPipe } from './run-pipe.ts';
 
 export interface RunOptions {
@@ -84,22 +85,44 @@ type Outcome = Pick<RunReport, 'streams' | 'outcome' | 'error' | 'after'>;
 async function runClaimed(setting: Setting, source: Connected<Source>, claimed: Claimed[]): Promise<Outcome> {
   const { job, options } = setting;
   const fenced = new AbortController();
-  const greeting = greet(setting, source);
+  const given = new AbortController();
+  const greeting = greet(until(setting, given.signal), source);
+  let catalogue: readonly StreamInfo[];
   try {
     await claimAll(setting, greeting, claimed, fenced);
+    catalogue = await greeting.catalogue();
   } catch (error) {
-    await greeting.catalogue().catch(() => undefined); // the source is closed next
+    given.abort(error); // nobody waits for the source any more
+    await greeting.catalogue().catch(() => undefined); // it is closed next
     if (options.stop.aborted && error === options.stop.reason) return { streams: [], outcome: 'stopped' }; // a signal while it waited for a lease
     throw error;
   }
-  const pipes = matchStreams(job, await greeting.catalogue(), options.select);
-  const stop = AbortSignal.any([options.stop, fenced.signal]);
-  const results = await Promise.all(claimed.map((one) => onePipe({ ...setting, options: { ...options, stop } }, source, { ...one, alone: claimed.length === 1, streams: pipes.find(({ id }) => id === one.id) })));
+  const pipes = matchStreams(job, catalogue, options.select);
+  const stopping = until(setting, fenced.signal);
+  const results = await Promise.all(claimed.map((one) => onePipe(stopping, source, { ...one, alone: claimed.length === 1, streams: pipes.find(({ id }) => id === one.id) })));
   const streams = results.flatMap((result) => result.report.streams());
   const failure: unknown = fenced.signal.aborted ? fenced.signal.reason : results.find((result) => result.error !== undefined)?.error;
   const outcome = outcomeOf(streams, failure, options.stop.aborted);
   const after = await runAfter(setting, { claimed, outcome, streams });
   return { streams, outcome, ...(failure === undefined ? {} : { error: reported(failure) }), ...(after ? { after } : {}) };
+}
+
+/** The same setting, which ends with this signal, too. */
+function until(setting: Setting, signal: AbortSignal): Setting {
+  return { ...setting, options: { ...setting.options, stop: AbortSignal.any([setting.options.stop, signal]) } };
+}
+
+/** Nothing is begun yet, so that it may be asked again: of a server that is just coming up, or whose connection broke. */
+async function reached<T>({ job, options: { stop }, engine }: Setting, connected: Connected<unknown>, work: () => Promise<T>): Promise<T> {
+  const retrying = (attempt: number, waitMs: number, error: EtlError): void => {
+    engine.note('warn', `${connected.connection.name}: ${error.code} ${error.message}; attempt ${attempt} in ${waitMs} ms`);
+  };
+  try {
+    return await withRetry(job.retry, engine.ports, { progressed: () => false, stop, retrying }, () => greeted(connected, work));
+  } catch (error) {
+    if (isPassing(error)) stop.throwIfAborted();
+    throw error;
+  }
 }
 
 interface Greeting {
@@ -111,12 +134,12 @@ interface Greeting {
 }
 
 /** The first words with the source, while the destinations are looked at and claimed. */
-function greet({ job, engine }: Setting, source: Connected<Source>): Greeting {
+function greet(setting: Setting, source: Connected<Source>): Greeting {
   const failed = new AbortController();
-  const { clock } = engine.ports;
-  const identity = greeted(source, () => source.port.identity());
+  const { clock } = setting.engine.ports;
+  const identity = reached(setting, source, () => source.port.identity());
   identity.catch((error: unknown) => { failed.abort(error); });
-  const discover = () => discoverFor(job, source);
+  const discover = () => reached(setting, source, () => discoverFor(setting.job, source));
   const early = identity.then(discover).then((found) => ({ found, at: clock.monotonic() }));
   early.catch(() => undefined);
   return {
@@ -132,14 +155,14 @@ function greet({ job, engine }: Setting, source: Connected<Source>): Greeting {
 async function claimAll(setting: Setting, { identity, failed }: Greeting, claimed: Claimed[], fenced: AbortController): Promise<void> {
   const { job, options, engine, runId } = setting;
   // its error ends the look at a destination, and is the one that is told
-  const stop = AbortSignal.any([options.stop, failed]);
+  const waiting = until(setting, failed);
   for (const name of destinationsOf(job)) {
     const destination = await openDestination(job, name, engine);
     const id = pipeId(job, name);
     try {
-      await greeted(destination, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop, host: options.host, alive: (pid) => options.alive?.(pid) ?? false, note: (message) => engine.note('info', message) }));
+      await reached(waiting, destination, () => awaitLease(destination.port, id, { takeOver: options.takeOver ?? false, waitLock: options.waitLock ?? false, clock: engine.ports.clock, stop: waiting.options.stop, host: options.host, alive: (pid) => options.alive?.(pid) ?? false, note: (message) => engine.note('info', message) }));
       const sourceIdentity = await identity;
-      const run = await greeted(destination, () => destination.port.claim(id, { job: job.name, runId, sourceIdentity, host: options.host, pid: options.pid }));
+      const run = await reached(waiting, destination, () => destination.port.claim(id, { job: job.name, runId, sourceIdentity, host: options.host, pid: options.pid }));
       claimed.push({ id, name, destination, run, lease: keepLease(run, engine.ports.clock, (error) => { fenced.abort(error); }) });
     } catch (error) {
       await destination.port[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import { runSplit, type SplitReport } from '../pipeline/run-split.ts';
 import type { Load, Position, Reading, Split } from '../sdk/contract.ts';
 import { classified } from './connect.ts';
 import type { PipeRun } from './pipe-run.ts';
-import { withRetry } from './retry.ts';
+import { isPassing, withRetry } from './retry.ts';
 import { together } from './together.ts';
 
 /** A stored load, read to its end and published. */
@@ -24,6 +24,16 @@ export async function runLoad(pipe: PipeRun, load: Load, reading: Reading): Prom
 /** A call that may be repeated, whatever became of it before. */
 export function atDestination<T>(pipe: PipeRun, load: Load, call: () => Promise<T>): Promise<T> {
   return withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, load.streams, () => false), () => classified(pipe.destination.connector, call));
+}
+
+/** The same of the source: what it makes for a load has that load's name, so that it is made once (rule 6). */
+export function atSource<T>(pipe: PipeRun, streams: readonly string[], call: () => Promise<T>): Promise<T> {
+  return withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, streams, () => false), () => classified(pipe.source.connector, call));
+}
+
+/** What throws after a stop counts as stopped when nothing was lost by it: the position stands where the last commit put it. */
+export function isStop(pipe: PipeRun, error: unknown): boolean {
+  return pipe.stop.aborted && isPassing(error) && error.code !== NOT_ACKNOWLEDGED;
 }
 
 /** `row_count` is about a table that is read whole: a full load, or the first pass of an incremental stream. */
@@ -54,8 +64,7 @@ async function attemptSplit(pipe: PipeRun, load: Load, reading: Reading, split: 
   try {
     return await withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, split.streams, took), () => once(pipe, { load, reading, split }, report));
   } catch (error) {
-    // What throws after a stop counts as stopped when nothing was lost by it: the position stands where the last commit put it.
-    if (pipe.stop.aborted && error instanceof EtlError && error.code !== NOT_ACKNOWLEDGED && (error.kind === 'transient' || error.kind === 'rate_limit')) return 'stopped';
+    if (isStop(pipe, error)) return 'stopped';
     throw error;
   }
 }

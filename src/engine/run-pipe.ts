@@ -1,10 +1,9 @@
 import { EtlError } from '../errors/error.ts';
 import type { Load, Reading, StoredLoad } from '../sdk/contract.ts';
-import { classified } from './connect.ts';
 import { fingerprintOf, leftBehind, refuseMixing, verdictOf } from './fingerprint.ts';
 import { splitLimit, type PipeRun } from './pipe-run.ts';
 import { resetStreams } from './reset.ts';
-import { atDestination, runLoad } from './run-load.ts';
+import { atDestination, atSource, isStop, runLoad } from './run-load.ts';
 import { together } from './together.ts';
 
 /** One claimed pipe: first what earlier runs began, then a new pass from the published positions (rule 5). */
@@ -42,7 +41,7 @@ async function finishEarlier(pipe: PipeRun, stored: StoredLoad): Promise<readonl
   // A check of its count may be what kept it from being published: the table is read again.
   if (load.staged && isComplete(stored) && load.streams.some((stream) => pipe.bindings.get(stream)?.match.entry.rowCount !== undefined)) return [];
   const outcome = await guarded(pipe, load.streams, async () => {
-    const reading = isComplete(stored) ? {} : await classified(pipe.source.connector, () => pipe.source.port.resume(load, pipe.run.token));
+    const reading = isComplete(stored) ? {} : await atSource(pipe, load.streams, () => pipe.source.port.resume(load, pipe.run.token));
     if (reading === 'lost') return 'lost'; // rule 12: a new load takes its place
     pipe.report.begun(load, true);
     countBefore(pipe, stored);
@@ -77,11 +76,11 @@ async function runNewLoads(pipe: PipeRun, streams: readonly string[]): Promise<v
   const { run, source, engine, job } = pipe;
   const selection = streams.flatMap((stream) => pipe.bindings.get(stream)?.selection ?? []);
   const marked = selection.map((wanted) => ({ ...wanted, fullRefresh: wanted.fullRefresh || (run.state.streams[wanted.stream]?.rebuild ?? false) }));
-  const planned = await classified(source.connector, () =>
+  const planned = await atSource(pipe, streams, () =>
     source.port.plan(marked, run.state, { maxSplits: splitLimit(job, pipe.destination), alone: pipe.alone, nextLoadId: () => engine.ports.random.uuidv7() }));
-  await together(pipe.stop, planned.map((load) => (stop: AbortSignal) => guarded(pipe, load.streams, () => pipe.loadSlots(async () => {
+  await together(pipe.stop, planned.map((load) => (stop: AbortSignal) => guarded({ ...pipe, stop }, load.streams, () => pipe.loadSlots(async () => {
     if (stop.aborted) return 'stopped';
-    const { stored, reading } = await beginLoad(pipe, load);
+    const { stored, reading } = await beginLoad({ ...pipe, stop }, load);
     pipe.report.begun(stored, false);
     return runLoad({ ...pipe, stop }, stored, reading);
   }))));
@@ -91,7 +90,7 @@ async function runNewLoads(pipe: PipeRun, streams: readonly string[]): Promise<v
 async function beginLoad(pipe: PipeRun, planned: Load): Promise<{ stored: Load; reading: Reading }> {
   const bindings = planned.streams.flatMap((stream) => pipe.bindings.get(stream) ?? []);
   const after = Object.fromEntries(planned.streams.map((stream) => [stream, pipe.run.state.streams[stream]?.lastLoad]));
-  const begun = await classified(pipe.source.connector, () => pipe.source.port.begin(planned, pipe.run.token));
+  const begun = await atSource(pipe, planned.streams, () => pipe.source.port.begin(planned, pipe.run.token));
   if (begun.load.kind === 'live' && begun.load.splits.length !== 1) throw manyLiveSplits(begun.load); // rule 17: two splits that write the same keys have no order
   const load: Load = { ...begun.load, fingerprint: fingerprintOf(bindings), targets: bindings.map(({ target }) => target) };
   const stored = await atDestination(pipe, load, () => pipe.run.begin(load, after)); // what is stored already is told again
@@ -103,12 +102,16 @@ function manyLiveSplits(load: Load): EtlError {
 }
 
 /** One load's failure is its streams' failure; what concerns the whole run goes up. */
-async function guarded<T extends string>(pipe: PipeRun, streams: readonly string[], work: () => Promise<T>): Promise<T | 'failed'> {
+async function guarded<T extends string>(pipe: PipeRun, streams: readonly string[], work: () => Promise<T>): Promise<T | 'stopped' | 'failed'> {
   try {
     const outcome = await work();
     if (outcome === 'stopped') pipe.report.stopped(streams);
     return outcome;
   } catch (error) {
+    if (isStop(pipe, error)) {
+      pipe.report.stopped(streams);
+      return 'stopped';
+    }
     pipe.report.failed(streams, error);
     if (endsTheRun(error)) throw error;
     return 'failed';

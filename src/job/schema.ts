@@ -121,7 +121,8 @@ const limits = z.strictObject({
   rate: z.union([z.number(), text]).optional().describe('200 rows/s'),
   memory: size.optional(),
 });
-const retry = z.strictObject({ attempts: whole.optional(), backoff: z.enum(['exponential', 'fixed']).optional(), initial_delay: duration.optional(), max_delay: duration.optional() });
+const retry = z.strictObject({ attempts: whole.optional(), backoff: z.enum(['exponential', 'fixed']).optional(), initial_delay: duration.optional(), max_delay: duration.optional() })
+  .describe('after what may pass: a server that is still coming up, a connection that broke, a rate limit; each commit starts the count anew');
 const commit = z.strictObject({ interval: duration.optional(), bytes: size.optional() }).describe('commits when this much time has passed or this much is written');
 
 export const jobSchema = z.strictObject({

@@ -141,7 +141,7 @@ export interface Source extends AsyncDisposable {
   discover(wanted?: Discovery): Promise<readonly StreamInfo[]>;
   /** New loads from the published positions. Reads only; a stream with nothing to do still gets its (empty) load. */
   plan(selection: readonly Selection[], state: JobState, options: PlanOptions): Promise<readonly Load[]>;
-  /** Makes what reading rests on (snapshot, slot), held until dispose; may fix bounds and splits. Before `run.begin` (rule 6). */
+  /** Makes what reading rests on (snapshot, slot), held until dispose; may fix bounds and splits. Before `run.begin` (rule 6). After a transient error it comes again. */
   begin(load: Load, run: RunToken): Promise<{ load: Load; reading: Reading }>;
   /** An earlier run's load: is what it rests on still there? */
   resume(load: Load, run: RunToken): Promise<Reading | 'lost'>;

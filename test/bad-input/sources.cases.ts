@@ -18,11 +18,14 @@ function failsAtItsLastRow(target: 'out' | 'wh' | 'lake'): BrokenCase {
   };
 }
 
+/** How often a server is tried that does not answer. */
+const PATIENCE = 'retry: { attempts: 2, initial_delay: 100ms }';
+
 /** The source, or the way to it, is not as the job needs it. */
 export const brokenSources: readonly BrokenCase[] = [
   { name: 'wrong password', job: job('out'), before: (world) => { world.env['SRC'] = world.source.replace('h1dden-p4ss', 's3cr3t-wrong'); }, exit: 3, code: 'ETL-PG-002', at: 'shop: {', says: 'password authentication failed for user "postgres" (28P01)', next: 'Correct user, password or database' },
-  { name: 'unknown host', job: job('out'), before: (world) => { world.env['SRC'] = 'postgres://u:s3cr3t@no-such-host.invalid/shop?sslmode=disable'; }, args: ['--progress', 'none'], exit: 3, code: 'ETL-PG-001', at: 'shop: {', says: 'no-such-host.invalid', next: 'Check host and port of the connection' },
-  { name: 'nobody listens at the port', job: job('out'), before: (world) => { world.env['SRC'] = 'postgres://u:s3cr3t@127.0.0.1:1/shop'; }, exit: 3, code: 'ETL-PG-001', at: 'shop: {', says: 'connect ECONNREFUSED 127.0.0.1:1', next: 'Check host and port of the connection' },
+  { name: 'unknown host', job: job('out', '{}', PATIENCE), before: (world) => { world.env['SRC'] = 'postgres://u:s3cr3t@no-such-host.invalid/shop?sslmode=disable'; }, args: ['--progress', 'none'], exit: 3, code: 'ETL-PG-001', at: 'shop: {', says: 'no-such-host.invalid', next: 'Check host and port of the connection' },
+  { name: 'nobody listens at the port', job: job('out', '{}', PATIENCE), before: (world) => { world.env['SRC'] = 'postgres://u:s3cr3t@127.0.0.1:1/shop'; }, exit: 3, code: 'ETL-PG-001', at: 'shop: {', says: 'connect ECONNREFUSED 127.0.0.1:1', next: 'Check host and port of the connection' },
   { name: 'database missing', job: job('out'), before: (world) => { world.env['SRC'] = `${world.source}_gone`; }, exit: 3, code: 'ETL-PG-002', at: 'shop: {', says: '_source_gone" does not exist (3D000)', next: 'Correct user, password or database' },
   { name: 'TLS asked for, and the server has none', job: job('out'), before: (world) => { world.env['SRC'] = `${world.source}?sslmode=require`; }, exit: 2, code: 'ETL-PG-003', at: 'shop: {', says: 'sslmode require does not verify the server', next: 'Use verify-full' },
   { name: 'missing grant', job: job('out'), before: (world) => guest(world, 'grant usage on schema public to guest'), exit: 3, code: 'ETL-PG-004', at: 'public.orders', says: 'permission denied for table orders (42501)', next: 'grant select on orders to the role of this connection' },

@@ -101,12 +101,13 @@ export class World {
     return seen;
   }
 
-  async duck(sql: string): Promise<void> {
+  /** The first value of its answer. */
+  async duck(sql: string): Promise<string> {
     const { DuckDBInstance } = await import('@duckdb/node-api');
     const instance = await DuckDBInstance.create(this.path('lake.duckdb'));
     const connection = await instance.connect();
     try {
-      await connection.run(sql);
+      return String((await connection.runAndReadAll(sql)).getRowsJson()[0]?.[0] ?? '');
     } finally {
       connection.closeSync();
       instance.closeSync();

@@ -89,12 +89,13 @@ interface SourceHooks {
   idleAt(position: Position): boolean;
 }
 
-/** The source with a step before each message and around each call. An endless one is stopped when it is idle. */
+/** The source with a step before each message, and before and after each call: then its answer is lost. An endless one is stopped when it is idle. */
 export function breakingSource(source: Source, breaker: Breaker, { saved, idleAt }: SourceHooks): Source {
   const step = async <T>(name: string, call: () => Promise<T>): Promise<T> => {
     await breaker.step(`source.${name}`);
     const answer = await call();
     saved();
+    await breaker.step(`source.${name}.done`);
     return answer;
   };
   /** Splits that have something left to read. */

@@ -36,6 +36,8 @@ export class Scene {
   private readonly targets: readonly Target[];
   /** As at the last look, per stream: a stream that begins anew keeps its rows until it is published. */
   private readonly last = new Map<string, readonly TableRow[]>();
+  /** Streams that a paused run wanted to begin anew: what its successor did before that was seen by nobody. */
+  private readonly unseen = new Set<string>();
   /** Rows rejected before a stream began anew: they may stay. */
   private readonly oldRejects = new Map<string, ReadonlySet<string>>();
   private lastRejects: ReadonlyMap<string, readonly string[]> = new Map();
@@ -170,6 +172,7 @@ export class Scene {
   }
 
   private changed(stream: string, have: readonly TableRow[]): string {
+    if (this.unseen.delete(stream)) return '';
     const sorted = (rows: readonly TableRow[] = []): string => rows.map((row) => JSON.stringify(row)).sort().join('\n');
     return sorted(have) === sorted(this.last.get(stream)) ? '' : 'unexpected: its rows changed before it was published';
   }
@@ -188,11 +191,12 @@ export class Scene {
     return slot?.snapshot === undefined ? {} : { snapshotLsn: slot.snapshot };
   }
 
-  /** Before a run that was paused its successor may have rejected anything. */
   private beginsAnew({ refresh, without }: Wish, how: Break): void {
     const stream = refresh ?? without;
     if (stream === undefined) return;
-    const before = how.kind === 'zombie' ? this.oracle.rejections(stream, { lsn: this.world.script.log.length }) : this.lastRejects.get(stream) ?? [];
+    const paused = how.kind === 'zombie';
+    if (paused) this.unseen.add(stream);
+    const before = paused ? this.oracle.rejections(stream, { lsn: this.world.script.log.length }) : this.lastRejects.get(stream) ?? [];
     this.oldRejects.set(stream, new Set([...this.oldRejects.get(stream) ?? [], ...before]));
   }
 

@@ -20,10 +20,14 @@ export class Sessions implements AsyncDisposable {
     this.context = context;
   }
 
-  /** For the catalogue and for clocks. */
+  /** For the catalogue and for clocks. One that failed or broke is made anew. */
   questions(): Promise<Connection> {
-    this.control ??= this.connect();
-    return this.control;
+    if (this.control) return this.control;
+    const control = this.connect();
+    this.control = control;
+    const forget = (): void => { if (this.control === control) this.control = undefined; };
+    control.then((connection) => connection.wire.closed.then(forget), forget);
+    return control;
   }
 
   /**
