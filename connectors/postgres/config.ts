@@ -10,6 +10,8 @@ export const connectionShape = {
   database: z.string().min(1).optional(),
   sslmode: z.enum(['verify-full', 'disable']).optional().describe('Default: verify-full, but plain on loopback and unix sockets'),
   ca: z.string().min(1).optional().describe('File with the certificate authority, PEM'),
+  cert: z.string().min(1).optional().describe('File with the certificate of this client, PEM, for a server that asks for one'),
+  key: z.string().min(1).optional().describe('File with the private key of `cert`, PEM'),
   application_name: z.string().min(1).max(63).default('etl'),
   connect_timeout_ms: z.number().int().min(1).default(10_000),
   statement_timeout_ms: z.number().int().min(0).default(60_000).describe('For statements of the catalogue and for control; never for reading rows'),
@@ -31,6 +33,8 @@ export interface ConnectionConfig {
   readonly database?: string | undefined;
   readonly sslmode?: 'verify-full' | 'disable' | undefined;
   readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
   readonly application_name: string;
   readonly connect_timeout_ms: number;
   readonly statement_timeout_ms: number;

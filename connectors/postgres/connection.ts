@@ -1,23 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { resolve } from 'node:path';
 import pg from 'pg';
 import { EtlError } from '#sdk';
 import { Turnstile } from '../_shared/turnstile.ts';
 import type { ConnectionConfig } from './config.ts';
+import { endpointOf } from './endpoint.ts';
 import { behindPooler, classify } from './errors.ts';
 import { CopySocket } from './source/socket.ts';
-
-/** Where and as whom, with the URL taken apart. */
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string | undefined;
-  readonly database: string;
-  readonly ssl: false | { readonly ca: string | undefined; readonly rejectUnauthorized: true };
-}
 
 export interface Connection extends AsyncDisposable {
   readonly client: pg.Client;
@@ -48,50 +37,6 @@ const PINNED: SessionSettings = {
 
 /** Of these the server tells at login what they are. */
 const REPORTED = ['TimeZone', 'DateStyle', 'IntervalStyle', 'client_encoding', 'standard_conforming_strings'];
-
-function isLocal(host: string): boolean {
-  return host.startsWith('/') || host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-interface UrlParts { host?: string; port?: number; user?: string; password?: string; database?: string; sslmode?: string; ca?: string }
-
-function partsOf(text: string): UrlParts {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new EtlError({ kind: 'config', code: 'ETL-PG-009', message: 'The connection\'s url is not a URL.' });
-  }
-  const host = url.searchParams.get('host') ?? decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '');
-  return {
-    ...(host ? { host } : {}),
-    ...(url.port ? { port: Number(url.port) } : {}),
-    ...(url.username ? { user: decodeURIComponent(url.username) } : {}),
-    ...(url.password ? { password: decodeURIComponent(url.password) } : {}),
-    ...(url.pathname.length > 1 ? { database: decodeURIComponent(url.pathname.slice(1)) } : {}),
-    ...(url.searchParams.get('sslmode') ? { sslmode: url.searchParams.get('sslmode') ?? '' } : {}),
-    ...(url.searchParams.get('sslrootcert') ? { ca: url.searchParams.get('sslrootcert') ?? '' } : {}),
-  };
-}
-
-/** The parts of a connection, with TLS decided: verified, or plain where that is written or the server is on this machine. */
-export function endpointOf(config: ConnectionConfig, directory: string): Endpoint {
-  const url = config.url === undefined ? {} : partsOf(config.url);
-  const host = config.host ?? url.host ?? 'localhost';
-  const user = config.user ?? url.user;
-  if (user === undefined) throw new EtlError({ kind: 'config', code: 'ETL-PG-009', message: 'The connection names no user.' });
-  const mode = config.sslmode ?? url.sslmode ?? (isLocal(host) ? 'disable' : 'verify-full');
-  if (mode !== 'verify-full' && mode !== 'disable') {
-    throw new EtlError({
-      kind: 'config', code: 'ETL-PG-003', message: `sslmode ${mode} does not verify the server.`, hint: 'Use verify-full, with `ca` for an authority of your own, or disable.',
-    });
-  }
-  const ca = config.ca ?? url.ca;
-  return {
-    host, user, port: config.port ?? url.port ?? 5432, password: config.password ?? url.password, database: config.database ?? url.database ?? user,
-    ssl: mode === 'disable' ? false : { ca: ca === undefined ? undefined : readFileSync(resolve(directory, ca), 'utf8'), rejectUnauthorized: true },
-  };
-}
 
 /** The stream below a client: `pg` replaces it when TLS begins, and its types do not name it. */
 function streamOf(client: pg.Client): Duplex {
@@ -133,7 +78,7 @@ async function connectWith(config: ConnectionConfig, directory: string, settings
   const plain = endpoint.ssl ? undefined : CopySocket.plain();
   const client = new pg.Client({
     host: endpoint.host, port: endpoint.port, user: endpoint.user, password: endpoint.password ?? '', database: endpoint.database,
-    ssl: endpoint.ssl === false ? false : { rejectUnauthorized: true, ...(endpoint.ssl.ca === undefined ? {} : { ca: endpoint.ssl.ca }) },
+    ssl: endpoint.ssl,
     application_name: config.application_name, connectionTimeoutMillis: config.connect_timeout_ms,
     options: sessionOptions({ ...PINNED, statement_timeout: String(config.statement_timeout_ms), ...settings }),
     stream: () => plain?.socket ?? new Socket(),

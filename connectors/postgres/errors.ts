@@ -9,7 +9,7 @@ export const errors: ErrorTexts = {
   'ETL-PG-006': { title: 'The server sent what it can not have sent', text: 'A COPY stream was cut, damaged or of another shape than planned. Nothing of the damaged row was used. Try again; if it stays, report it.' },
   'ETL-PG-007': { title: 'A row is too large', text: 'One row is larger than `max_row_bytes`. Raise it, or leave the large column out.' },
   'ETL-PG-008': { title: 'A query failed', text: 'The server answered a statement with an error, which the message repeats.' },
-  'ETL-PG-009': { title: 'The connection\'s settings do not fit together', text: 'Give either `url`, or host, port, user, password and database.' },
+  'ETL-PG-009': { title: 'The connection\'s settings do not fit together', text: 'Give either `url`, or host, port, user, password and database; `cert` and `key` together; files that can be read. A parameter of the url that is not known here is refused, since it may be what protects the connection.' },
   'ETL-PG-010': { title: 'A connection pooler stands between', text: 'PgBouncer and its like do not pass the settings of a session on, and in transaction mode keep none at all. Without them values could come in another form, unseen. Connect to the server itself: its own host and port, at hosted services the "direct" connection.' },
   'ETL-PG-020': { title: 'A value does not fit its column\'s type', text: 'NaN or an infinity in a numeric(p, s), an instant past the year 294246. Read the column as text, or as number, to move it as it is.' },
   'ETL-PG-021': { title: 'An array is not a list', text: 'The array has several dimensions, or its first index is not 1. Read the column as text to move it as it is.' },
@@ -56,6 +56,7 @@ const LOGIN_HINT = 'Correct user, password or database of the connection, or let
 
 /** The next step, where the server does not name one. */
 function hintOf(error: ServerError): string | undefined {
+  if (/valid client certificate/.test(error.message)) return 'Name the files of this client\'s certificate and of its private key as `cert` and `key`.';
   if (error.code.startsWith('28') || error.code === '3D000') return LOGIN_HINT;
   const table = /permission denied for (?:table|view|materialized view) (\S+)/.exec(error.message)?.[1];
   if (table !== undefined) return `As the owner: grant select on ${table} to the role of this connection (a destination also needs insert, update and delete).`;

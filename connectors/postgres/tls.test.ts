@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { memoryInUse } from '#batch';
 import { writeCertificate } from '../../test/services/certificate.ts';
-import { startPostgres, type PostgresServer } from '../../test/services/postgres.ts';
+import { execute, startPostgres, type PostgresServer } from '../../test/services/postgres.ts';
 import { incremental, plan, readSplits, selection, SourceWorld, stateOf } from './source-world.ts';
 
 let server: PostgresServer;
@@ -14,7 +16,9 @@ let verified: SourceWorld;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'etl-tls-'));
   const { certificate, key } = writeCertificate(folder);
-  server = await startPostgres({ settings: { ssl: 'on', ssl_cert_file: certificate, ssl_key_file: key } });
+  const rules = join(folder, 'hba.conf');
+  writeFileSync(rules, 'hostnossl all secret 127.0.0.1/32 reject\nhostssl all known 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\nhost all all 127.0.0.1/32 scram-sha-256\n');
+  server = await startPostgres({ settings: { ssl: 'on', ssl_cert_file: certificate, ssl_key_file: key, ssl_ca_file: certificate, hba_file: rules } });
   plain = new SourceWorld(server.url);
   verified = new SourceWorld(`${server.url}?sslmode=verify-full&sslrootcert=${encodeURIComponent(certificate)}`);
 });
@@ -82,4 +86,45 @@ test('a stop in the middle ends the read, and a server that goes is no end', asy
 test('a server that nobody vouches for is refused by name', async () => {
   await using source = await new SourceWorld(`${server.url}?sslmode=verify-full`).open();
   await expect(source.identity()).rejects.toMatchObject({ code: 'ETL-PG-003' });
+});
+
+/** As a role that the server lets in over TLS only. */
+function encryptedOnly(url: string): string {
+  return url.replace(/\/\/[^@]+@/, '//secret:s@');
+}
+
+async function contentOf(url: string): Promise<unknown> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query("select count(*), md5(string_agg(id || t, ',' order by id)) from public.coded")).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+test('a destination is written over TLS, with the same rows', async () => {
+  const [from, to] = [await server.createDatabase('tls_from'), await server.createDatabase('tls_to')];
+  await execute(from, "create role secret superuser login password 's'; create table coded as select i as id, repeat(md5(i::text), i % 40) as t from generate_series(1, 30000) i");
+  const tls = `?sslmode=verify-full&sslrootcert=server.crt`;
+  writeFileSync(join(folder, 'job.yaml'), `{ version: 1, name: tls, connections: { a: { type: postgres, url: "\${FROM}${tls}" }, b: { type: postgres, url: "\${TO}${tls}" } }, source: a, target: b, streams: { public.coded: {} } }`);
+  execFileSync(process.execPath, [join(import.meta.dirname, '../../bin/etl.js'), 'run', 'job.yaml'], { cwd: folder, env: { PATH: process.env['PATH'], FROM: encryptedOnly(from), TO: encryptedOnly(to) }, stdio: 'pipe' });
+  expect(await contentOf(to)).toEqual(await contentOf(from));
+});
+
+test('a server that asks for a certificate gets it, and without one the next step is named', async () => {
+  await server.query("create role known login password 'k'");
+  const url = `postgres://known:k@127.0.0.1:${server.port}/postgres?sslmode=verify-full&sslrootcert=${encodeURIComponent(join(folder, 'server.crt'))}`;
+  await using without = await new SourceWorld(url).open();
+  await expect(without.identity()).rejects.toMatchObject({ kind: 'auth', code: 'ETL-PG-002', hint: expect.stringContaining('`cert` and `key`') as string });
+  const [cert, key] = [join(folder, 'server.crt'), join(folder, 'server.key')].map(encodeURIComponent);
+  await using source = await new SourceWorld(`${url}&sslcert=${cert}&sslkey=${key}`).open();
+  await expect(source.identity()).resolves.toMatch(/^postgres:/);
+});
+
+test.each([
+  ['sslcert=x.crt', 'has one of `cert` and `key`'], ['sslcert=no.crt&sslkey=no.key', 'The file of `cert` can\'t be read'], ['channel_binding=require', 'has the parameter channel_binding'],
+])('settings of TLS that can\'t be kept are refused: %s', async (parameters, says) => {
+  await using source = await new SourceWorld(`${server.url}?sslmode=verify-full&${parameters}`).open();
+  await expect(source.identity()).rejects.toMatchObject({ kind: 'config', code: 'ETL-PG-009', message: expect.stringContaining(says) as string });
 });
