@@ -150,7 +150,12 @@ export class Relay {
     await this.writing;
     this.complain();
     if (!this.connection) return;
-    await Promise.all([this.connection.run('commit'), this.manyThreads()]);
+    const threads = this.manyThreads();
+    try {
+      await this.connection.run('commit');
+    } finally {
+      await threads; // the file may be closed when this returns: nothing may still run on it
+    }
     await failpoint('duckdb.relayed');
   }
 
@@ -185,6 +190,8 @@ export class Relay {
   async close(): Promise<void> {
     await this.halt();
     if (!this.connection) return;
+    this.insert?.destroySync();
+    this.insert = undefined;
     this.connection.closeSync();
     this.connection = undefined;
     await this.manyThreads();

@@ -53,20 +53,15 @@ function isLocal(host: string): boolean {
 
 /** The parts of a connection, with TLS decided: verified, or plain where that is written or the server is on this machine. */
 export function endpointOf(config: ConnectionConfig, directory: string): Endpoint {
-  const url = config.url === undefined ? {} : partsOf(config.url);
-  const host = config.host ?? url.host ?? 'localhost';
-  const user = config.user ?? url.user;
-  if (user === undefined) throw new EtlError({ kind: 'config', code: 'ETL-PG-009', message: 'The connection names no user.' });
-  const mode = config.sslmode ?? url.sslmode ?? (isLocal(host) ? 'disable' : 'verify-full');
-  if (mode !== 'verify-full' && mode !== 'disable') {
+  const { host = 'localhost', port = 5432, user, password, database = user, ...given } = { ...(config.url === undefined ? {} : partsOf(config.url)), ...config };
+  if (user === undefined || database === undefined) throw new EtlError({ kind: 'config', code: 'ETL-PG-009', message: 'The connection names no user.' });
+  const { sslmode = isLocal(host) ? 'disable' : 'verify-full', ca, cert, key } = given;
+  if (sslmode !== 'verify-full' && sslmode !== 'disable') {
     throw new EtlError({
-      kind: 'config', code: 'ETL-PG-003', message: `sslmode ${mode} does not verify the server.`, hint: 'Use verify-full, with `ca` for an authority of your own, or disable.',
+      kind: 'config', code: 'ETL-PG-003', message: `sslmode ${sslmode} does not verify the server.`, hint: 'Use verify-full, with `ca` for an authority of your own, or disable.',
     });
   }
-  return {
-    host, user, port: config.port ?? url.port ?? 5432, password: config.password ?? url.password, database: config.database ?? url.database ?? user,
-    ssl: mode === 'disable' ? false : { rejectUnauthorized: true, ...pemTexts({ ca: config.ca ?? url.ca, cert: config.cert ?? url.cert, key: config.key ?? url.key }, directory) },
-  };
+  return { host, port, user, password, database, ssl: sslmode === 'disable' ? false : { rejectUnauthorized: true, ...pemTexts({ ca, cert, key }, directory) } };
 }
 
 function pemTexts(files: Readonly<Record<'ca' | 'cert' | 'key', string | undefined>>, directory: string): { readonly ca?: string; readonly cert?: string; readonly key?: string } {
