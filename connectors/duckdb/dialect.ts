@@ -121,7 +121,8 @@ export const duckdbDialect: SqlDialect = {
   mapType: mapDuckdbType,
   widens: widensType,
   sameType: (left, right) => canonicalType(left) === canonicalType(right),
-  comparable: (expression) => expression,
+  // a month equals 30 days there, and 0 equals -0
+  comparable: (expression, type) => (/interval|double|float|real/i.test(type) ? `${expression}::varchar` : expression),
   lock: () => '', // transactions that change the file run one after the other (connection.ts)
   columnNames,
   readTable,

@@ -1,4 +1,5 @@
 import { defineConnector, EtlError } from '#sdk';
+import { pathOfUrl } from '../_shared/url-path.ts';
 import { duckdbCapabilities, duckdbConfig, duckdbTargetOptions, type DuckdbConfig } from './config.ts';
 import { classifyDuckdb, driverMissing, duckdbErrors } from './errors.ts';
 
@@ -7,7 +8,7 @@ export default defineConnector<unknown, DuckdbConfig>({
   title: 'DuckDB',
   urls: {
     schemes: ['duckdb:'],
-    toConfig: (url) => ({ path: decodeURIComponent(url.replace(/^duckdb:/, '').replace(/^\/\/(?=\/|[^/])/, '')) }),
+    toConfig: (url) => ({ path: pathOfUrl(url) }),
   },
   destination: {
     config: duckdbConfig,

@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url';
+import { pathOfUrl } from '../_shared/url-path.ts';
 import { defineConnector } from '#sdk';
 import { fileCapabilities, fileConfig, fileTargetOptions } from './config.ts';
 import { classify, errors } from './errors.ts';
@@ -6,7 +6,7 @@ import { classify, errors } from './errors.ts';
 export default defineConnector({
   name: 'file',
   title: 'A folder on disk: Parquet or JSON lines',
-  urls: { schemes: ['file'], toConfig: (url) => ({ path: fileURLToPath(url) }) },
+  urls: { schemes: ['file'], toConfig: (url) => ({ path: pathOfUrl(url) }) },
   destination: {
     config: fileConfig,
     secrets: [],

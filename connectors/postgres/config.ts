@@ -19,6 +19,7 @@ export const connectionShape = {
 
 export const sourceConfig = z.strictObject({
   ...connectionShape,
+  row_security: z.enum(['refuse', 'apply']).default('refuse').describe('Of tables whose policies hide rows from this role: refuse them, or read the rows that are left'),
   max_row_bytes: z.number().int().min(1024).max(256 * 1024 * 1024).default(64 * 1024 * 1024).describe('A larger row stops the run with a typed error'),
 });
 export type SourceConfig = z.infer<typeof sourceConfig>;

@@ -1,4 +1,5 @@
 import type { Field } from '#batch';
+import { EtlError } from '#sdk';
 import { valuesOf, type MappedType, type SqlConnection, type SqlDialect, type Swap, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
 import { markIn, STATE_SCHEMA } from '../_shared/sql/names.ts';
 import { quoteName, quoteText } from './quoting.ts';
@@ -37,8 +38,18 @@ async function hasDependents(connection: SqlConnection, table: string): Promise<
     or exists (select 1 from pg_statistic_ext e where e.stxrelid = ${table})
     or exists (select 1 from pg_index i where i.indrelid = ${table} and not i.indisprimary)
     or exists (select 1 from pg_attribute a where a.attrelid = ${table} and a.attnum > 0 and (a.attgenerated <> '' or a.attidentity <> '' or a.atthasdef))
-    or exists (select 1 from pg_class c where c.oid = ${table} and c.relkind <> 'r') as found`);
+    or exists (select 1 from pg_class c where c.oid = ${table} and (c.relkind <> 'r' or c.relrowsecurity or c.relforcerowsecurity)) as found`);
   return row?.['found'] === true;
+}
+
+/** Whose rows not everybody may see: a table made anew would show them to all who were granted it. */
+async function refuseUnprotected(connection: SqlConnection, table: TableName): Promise<void> {
+  const [row] = await connection.query(`select c.relrowsecurity or c.relforcerowsecurity or exists (select 1 from pg_policy p where p.polrelid = c.oid) as protected from pg_class c where c.oid = ${regclass(table)}`);
+  if (row?.['protected'] !== true) return;
+  throw new EtlError({
+    kind: 'schema', code: 'ETL-PG-117', message: `${pathOf(table)} has row level security, and its columns are to change, for which it would be made anew without it.`,
+    hint: 'Give it the new columns by hand (alter table … add column …), so that it can be filled in place; or take its policies and row level security away.',
+  });
 }
 
 /** Owner's grants go on to the table that takes the name. */
@@ -63,6 +74,7 @@ async function swap(connection: SqlConnection, { old, fresh, name }: Swap): Prom
   }
   await connection.query(`lock table ${pathOf(old)} in access exclusive mode`);
   if (await hasDependents(connection, regclass(old)) && (await sameShape(connection, old, fresh))) return refill(connection, old, fresh);
+  await refuseUnprotected(connection, old);
   await copyGrants(connection, regclass(old), fresh);
   await connection.query(`drop table ${pathOf(old)}`);
   await connection.query(`alter table ${pathOf(fresh)} rename to ${to}`);
@@ -124,12 +136,15 @@ function onConflict(key: readonly string[], replaces: readonly string[]): string
   return `on conflict (${key.map((column) => quoteName(column)).join(', ')}) do ${set === '' ? 'nothing' : `update set ${set}`}`;
 }
 
+/** Of these, also within arrays and ranges, values that differ are equal to `=`: a month and 30 days, 0 and -0, 1.0 and 1.00. */
+const EQUAL_BUT_NOT_THE_SAME = /interval|json|double|float|real|num/i;
+
 const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 'overflows' | 'addKey'> = {
   name: 'postgres', maxNameBytes: 63, defaultSchema: 'public',
   quote: (name) => quoteName(name), literal: quoteText,
   widens: widensName,
   sameType: (left, right) => canonicalName(left) === canonicalName(right),
-  comparable: (expression, type) => (/^(json|xml|point|box|circle|polygon|path|line|lseg)$/.test(canonicalName(type)) ? `${expression}::text` : expression),
+  comparable: (expression, type) => (/^(json|xml|point|box|circle|polygon|path|line|lseg)$/.test(canonicalName(type)) || EQUAL_BUT_NOT_THE_SAME.test(type) ? `${expression}::text` : expression),
   lock: (strength) => (strength === 'update' ? 'for update' : 'for share'),
   // the view of information_schema takes a new connection ten times as long
   columnNames: async (connection, schema) => {

@@ -22,6 +22,7 @@ export const errors: ErrorTexts = {
   'ETL-PG-036': { title: 'The server does not do this', text: 'The Postgres source offers the sync modes full and incremental.' },
   'ETL-PG-037': { title: 'The stored position can not be read', text: 'A newer version of this program wrote the position, or a hand. Use that version, put an export back with `etl state import`, or begin anew with a full refresh.' },
   'ETL-PG-038': { title: 'A value of the cursor is none of its type', text: '`cursor.start` or an end of `--range` can not be read as the cursor\'s type, or the range is empty. Nothing was read.' },
+  'ETL-PG-039': { title: 'A cursor without an end', text: 'The largest value of the cursor column is NaN or infinity. As a position it would keep every later row from being read. Nothing was read.' },
 };
 
 interface ServerError { readonly code: string; readonly message: string; readonly detail?: string; readonly hint?: string }
@@ -56,6 +57,7 @@ const LOGIN_HINT = 'Correct user, password or database of the connection, or let
 
 /** The next step, where the server does not name one. */
 function hintOf(error: ServerError): string | undefined {
+  if (/row-level security policy/.test(error.message)) return 'Rows would be left out unseen. Grant the role BYPASSRLS, or set `row_security: apply` for the connection to read what its policies show.';
   if (/valid client certificate/.test(error.message)) return 'Name the files of this client\'s certificate and of its private key as `cert` and `key`.';
   if (error.code.startsWith('28') || error.code === '3D000') return LOGIN_HINT;
   const table = /permission denied for (?:table|view|materialized view) (\S+)/.exec(error.message)?.[1];

@@ -28,13 +28,24 @@ export function loadOptions(output: Output, overrides: readonly Override[] = [],
 
 /** The job, with what there is to say about it said. Throws its first error, after all of them are printed. */
 export async function readJob(input: JobInput, output: Output): Promise<{ job: ResolvedJob; loaded: Loaded }> {
+  if (input.second === undefined) refuseUrlFlags(input);
   const loaded = input.second === undefined ? await loadJob(input.first, loadOptions(output, input.overrides)) : await loadUrls(input, input.second, output);
+  for (const { path, value } of loaded.origins) if (path.at(-1) === 'key' && path.includes('columns') && typeof value === 'string') output.redactor.add(value); // of a hash
   const errors = loaded.diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
   for (const diagnostic of loaded.diagnostics) {
     // The last word is the first error itself, so it is not said twice.
     if (diagnostic.severity === 'warning' || (errors.length > 1 && diagnostic !== errors[0])) output.diagnostic(diagnostic);
   }
   return { job: requireJob(loaded), loaded };
+}
+
+/** What only two URLs need says nothing about a job, and must not look as if it did. */
+function refuseUrlFlags({ first, streams, sync, write, key, cursor }: JobInput): void {
+  const given = Object.entries({ stream: streams, sync, write, key, cursor }).find(([, value]) => value !== undefined)?.[0];
+  if (given === undefined) return;
+  throw new EtlError({
+    kind: 'config', code: 'ETL-CLI-002', message: `--${given} is for two URLs, and ${first} is a job`, hint: given === 'stream' ? '--select picks streams of a job' : 'write it into the job',
+  });
 }
 
 /** Two URLs are written down as a job, and read like any other. */

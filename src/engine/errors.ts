@@ -9,6 +9,7 @@ export const engineErrors: ErrorTexts = {
   'ETL-PLAN-003': { title: 'The destination can not write so', text: 'The write mode of the stream is none that the destination can honour. The hint lists those that it can.' },
   'ETL-PLAN-004': { title: 'Key missing or unknown', text: 'merge and scd2 tell rows apart by a key. The stream has no primary key and the job names none, or the job names a column that is not there.' },
   'ETL-PLAN-005': { title: 'Two streams, one table', text: 'Two streams of the job have the same target. Give one a table of its own, or put the schema into the target: schema: "{schema}".' },
+  'ETL-PLAN-007': { title: 'A rule for no column', text: 'No stream of this entry has, or had at its last load, a column of this name. A rule that meets no column protects nothing: correct its name, or take it out.' },
   'ETL-PLAN-006': { title: 'A run would fail', text: 'The source or the target changed in a way that the stream\'s contract or write mode does not allow. Each conflict is printed beside its stream. Change the contract, cast or drop the column, or make the table anew with --full-refresh.' },
   'ETL-RUN-001': { title: 'A split ended without its last checkpoint', text: 'A bug in the source connector: a split is complete only when a checkpoint marked last is committed. Nothing is lost; the split is read again.' },
   'ETL-RUN-002': { title: 'A live load with many splits', text: 'A bug in the source connector: a live load has exactly one split, since two splits that write the same keys have no order.' },

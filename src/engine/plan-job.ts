@@ -1,5 +1,5 @@
 import type { ResolvedJob } from '../job/resolved.ts';
-import { bind, digest, refuseSharedTables, type Binding } from '../plan/bind.ts';
+import { bind, digest, refuseSharedTables, refuseUnknownColumns, type Binding } from '../plan/bind.ts';
 import { matchStreams, selected } from '../plan/pipes.ts';
 import type { Destination, Json, JobState, Load, Position, SchemaPlan, Source } from '../sdk/contract.ts';
 import { classified, discoverFor, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
@@ -46,7 +46,8 @@ export async function planJob(job: ResolvedJob, options: PlanJobOptions, engine:
       try {
         const state = await classified(destination.connector, () => destination.port.state(id));
         const bound = streams.map((match) => bind(match, destination.port.capabilities, { fullRefresh: options.fullRefresh ?? false, state }));
-        refuseSharedTables(bound);
+        refuseSharedTables(bound, destination.port.capabilities);
+        refuseUnknownColumns(bound);
         const chosen = bound.filter(({ stream }) => selected(options.select, stream));
         pipes.push({ pipe: id, streams: await planStreams(job, source, destination, { chosen, state, nextLoadId: () => engine.ports.random.uuidv7() }) });
       } finally {
@@ -76,7 +77,7 @@ function describe(binding: Binding, plan: SchemaPlan, of: { load: Load | undefin
   const { capabilities } = of.destination;
   const position = of.state.streams[stream]?.position;
   const { estimatedRows } = match.info;
-  const notes = [...(capabilities.promiseNote === undefined ? [] : [capabilities.promiseNote]), ...(selection.sync === 'incremental' ? ['An incremental pass does not see what the source deletes: such rows stay.'] : [])];
+  const notes = [...(capabilities.promiseNote === undefined ? [] : [capabilities.promiseNote]), ...(selection.sync === 'incremental' ? ['An incremental pass does not see what the source deletes: such rows stay.'] : selection.write === 'merge' ? ['A full load into merge does not see what the source deletes: such rows stay.'] : [])];
   return {
     stream, sync: selection.sync, write: selection.write, ...(target.schema === undefined ? {} : { schema: target.schema }), table: target.table, key: target.key,
     ...(position ? { position } : {}), ...(estimatedRows === undefined ? {} : { estimatedRows }), splits: of.load?.splits.length ?? 0, staged: of.load?.staged ?? false,

@@ -1,6 +1,6 @@
 import { EtlError } from '../errors/error.ts';
 import type { ResolvedJob } from '../job/resolved.ts';
-import { bind, refuseSharedTables, type Binding } from '../plan/bind.ts';
+import { bind, refuseRange, refuseSharedTables, refuseUnknownColumns, type Binding } from '../plan/bind.ts';
 import { destinationsOf, matchStreams, pipeId, selected, type PipeStreams } from '../plan/pipes.ts';
 import type { Destination, Run, Source, StreamInfo } from '../sdk/contract.ts';
 import { discoverFor, greeted, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
@@ -184,7 +184,8 @@ async function onePipe(setting: Setting, source: Connected<Source>, work: PipeWo
   const report = () => createPipeReport({ pipe: id, bindings: [...bindings.values()].filter(({ stream }) => selected(options.select, stream)), capabilities, clock: engine.ports.clock, events: options.events, from: (stream) => run.state.streams[stream]?.position });
   try {
     const bound = (streams?.streams ?? []).map((match) => bind(match, capabilities, { fullRefresh: options.fullRefresh ?? false, ...(options.range ? { range: options.range } : {}), state: run.state }));
-    refuseSharedTables(bound);
+    refuseSharedTables(bound, capabilities);
+    refuseUnknownColumns(bound);
     for (const binding of bound) bindings.set(binding.stream, binding);
     options.events({ type: 'pipe', pipe: id, streams: [...bindings.keys()] });
   } catch (error) {
@@ -198,6 +199,7 @@ async function onePipe(setting: Setting, source: Connected<Source>, work: PipeWo
   };
   try {
     const chosen = [...bindings.keys()].filter((stream) => selected(options.select, stream));
+    refuseRange(chosen.flatMap((stream) => bindings.get(stream) ?? []));
     await runPipe(pipe, { fullRefresh: options.fullRefresh ?? false, chosen });
     return { report: pipe.report };
   } catch (error) {

@@ -41,6 +41,8 @@ export interface ResolvedStream {
   readonly key?: { readonly columns: readonly string[]; readonly immutable: boolean };
   readonly cursor?: CursorSpec;
   readonly columns: Readonly<Record<string, ColumnRule>>;
+  /** Columns for which the entry itself, and not only the defaults, has a rule. */
+  readonly ownRules?: readonly string[];
   readonly others: 'keep' | 'drop';
   readonly naming: Naming;
   readonly contract: { readonly tables: 'evolve' | 'freeze'; readonly columns: ContractColumns; readonly types: 'widen' | 'freeze' | 'discard_row' };

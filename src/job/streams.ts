@@ -61,6 +61,7 @@ export class StreamResolver {
       ...(key ? { key } : {}),
       ...(cursor ? { cursor } : {}),
       ...rules,
+      ...(raw.columns ? { ownRules: Object.keys(raw.columns).filter((name) => name !== '*') } : {}),
       ...this.#policies(shared, raw, path),
       ...this.#checks(shared.checks ?? [], this.#pathOf(raw, path, 'checks')),
       target: this.#target(raw.target, path),

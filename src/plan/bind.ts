@@ -6,6 +6,7 @@ import { targetNames } from '../normalize/names.ts';
 import { heldAtFirst, underContract } from '../normalize/plan.ts';
 import { isKept, maskedColumns, maskingProblems, targetSchema, type Problem } from '../normalize/target-schema.ts';
 import type { Capabilities, Json, JobState, Schema, Selection, Target } from '../sdk/contract.ts';
+import { didYouMean } from '../job/diagnostics.ts';
 import type { MatchedStream } from './pipes.ts';
 
 /** All that is decided about one stream of a pipe. */
@@ -64,19 +65,51 @@ export function bind(match: MatchedStream, capabilities: Capabilities, options: 
 }
 
 /** Streams that would meet in one table, and whose rows nobody could tell apart. */
-export function refuseSharedTables(bindings: readonly Binding[]): void {
+export function refuseSharedTables(bindings: readonly Binding[], { names }: Capabilities): void {
   const taken = new Map<string, string>();
   for (const { stream, target, match: { entry } } of bindings) {
     const table = `${target.schema ?? ''}.${target.table}`;
-    const other = taken.get(table);
+    const name = names.caseSensitive ? table : table.toLowerCase();
+    const other = taken.get(name);
     if (other !== undefined) {
       throw new EtlError({ kind: 'config', code: 'ETL-PLAN-005', message: `${other} and ${stream} both go to the table ${table.replace(/^\./, '')}.`, configPath: `streams.${entry.pattern}.target`, hint: 'Set target.schema: "{schema}" or a target.table of its own.', ...(entry.location ? { location: entry.location } : {}) });
     }
-    taken.set(table, stream);
+    taken.set(name, stream);
   }
 }
 
+/** A rule protects nothing when no stream that it is for has, or had, its column: most likely a typing error. */
+export function refuseUnknownColumns(bindings: readonly Binding[]): void {
+  for (const entry of new Set(bindings.map(({ match }) => match.entry))) {
+    const mine = bindings.filter(({ match }) => match.entry === entry);
+    const known = new Set(mine.flatMap(({ match, columns }) => [...match.info.schema.fields.map((field) => field.name), ...Object.keys(columns)]));
+    const unknown = entry.ownRules?.find((name) => !known.has(name));
+    if (unknown === undefined) continue;
+    const meant = didYouMean(unknown, known);
+    throw new EtlError({
+      kind: 'config', code: 'ETL-PLAN-007', message: `${entry.pattern}: there is a rule for the column ${unknown}, which the source does not have.`, configPath: `streams.${entry.pattern}.columns.${unknown}`,
+      hint: meant === undefined ? `Its columns: ${[...known].join(', ')}.` : `Did you mean ${meant}?`, ...(entry.location ? { location: entry.location } : {}),
+    });
+  }
+}
+
+/** A range is of a cursor: a stream that is read in full would be read whole, and its position moved. */
+export function refuseRange(chosen: readonly Binding[]): void {
+  const whole = chosen.find(({ selection }) => selection.range !== undefined && selection.sync === 'full');
+  if (!whole) return;
+  const { entry } = whole.match;
+  throw new EtlError({
+    kind: 'config', code: 'ETL-PLAN-003', message: `${whole.stream} is read in full, and --range is about a cursor.`, configPath: `streams.${entry.pattern}`, hint: 'Take the streams that have a cursor with --select.', ...(entry.location ? { location: entry.location } : {}),
+  });
+}
+
 function refuseMode({ info, entry }: MatchedStream, capabilities: Capabilities): void {
+  if (entry.deletes === 'soft' && entry.sync === 'full' && entry.write === 'merge') {
+    throw new EtlError({
+      kind: 'unsupported', code: 'ETL-PLAN-003', message: `${info.name}: a full load into merge sees no deletes, so that deletes: soft would mark none.`, configPath: `streams.${entry.pattern}.deletes`,
+      hint: 'Use write: replace, where such rows go, or write: scd2, where their versions end; or leave `deletes` out.', ...(entry.location ? { location: entry.location } : {}),
+    });
+  }
   if (capabilities.writeModes.includes(entry.write)) return;
   throw new EtlError({
     kind: 'unsupported', code: 'ETL-PLAN-003', message: `${info.name}: ${entry.target.use} can't do write: ${entry.write}.`, configPath: `streams.${entry.pattern}.write`,

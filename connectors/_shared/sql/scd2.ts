@@ -2,7 +2,7 @@ import type { Schema } from '#batch';
 import type { Load, Target } from '#sdk';
 import { keysEqual, qualified, type SqlConnection, type TableName } from './dialect.ts';
 import { fillStage, movedCondition } from './fold.ts';
-import { oldKeyColumn, OP, ORDINAL, shortName, STATE_SCHEMA, VALID_FROM, VALID_TO } from './names.ts';
+import { LOADED_AT, oldKeyColumn, OP, ORDINAL, RUN_ID, shortName, STATE_SCHEMA, VALID_FROM, VALID_TO } from './names.ts';
 import type { Applying } from './merge.ts';
 import type { RunContext } from './run.ts';
 import type { Sink } from './sink.ts';
@@ -39,10 +39,18 @@ export async function mergeVersions(context: RunContext, connection: SqlConnecti
   await connection.query(`update ${table} as t set ${to} = v.first_at from (select ${key.join(', ')}, min(_etl_at) as first_at from ${kept} group by ${key.join(', ')}) v
     where t.${to} is null and ${keysEqual(dialect, target.key, ['t', 'v'], nullable(versions))}`);
   const columns = versions.schema.fields.map((field) => dialect.quote(field.name)).join(', ');
-  await connection.query(`insert into ${table} (${columns}, ${from}, ${to}) select ${columns}, _etl_at, _etl_until from
+  const own = ownValues(context, target);
+  const [names, values] = [own.map(([name]) => `, ${dialect.quote(name)}`).join(''), own.map(([, value]) => `, ${value}`).join('')];
+  await connection.query(`insert into ${table} (${columns}, ${from}, ${to}${names}) select ${columns}, _etl_at, _etl_until${values} from
     (select *, lead(_etl_at) over (partition by ${key.join(', ')} order by _etl_seq) as _etl_until from ${kept}) v where not _etl_gone order by _etl_seq`);
   await connection.query(`drop table ${kept}`);
   if (versions.closesUnseen) await closeUnseen(context, connection, versions);
+}
+
+/** The columns that the job asked for; a position has only the row of a change log. */
+function ownValues({ database: { dialect }, token }: RunContext, { addedColumns }: Target): readonly (readonly [name: string, value: string])[] {
+  const values: Readonly<Record<string, string>> = { [LOADED_AT]: dialect.nowInstant, [RUN_ID]: dialect.literal(token.runId) };
+  return addedColumns.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]] as const]));
 }
 
 function nullable(versions: Versions): boolean {

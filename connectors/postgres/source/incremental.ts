@@ -186,11 +186,21 @@ async function valueBound(pass: Pass, cursor: CursorOf, { connection, selected, 
   const type = quoteName('pg_catalog', cursor.type.name);
   const [row] = await connection.query<{ greatest: string | null }>(`SELECT ${column}::text AS greatest FROM ${selected.relation.from} WHERE ${column} IS NOT NULL ORDER BY ${column} DESC LIMIT 1`);
   const greatest = row?.greatest ?? null;
+  if (greatest !== null && ENDLESS.has(greatest)) throw endless(stream, cursor.spec.column, greatest);
   if (greatest !== null && pass.from !== null && pass.from !== cursor.spec.start) await refuseBackwards(connection, cursor, { stream, from: pass.from, greatest });
   const { seen, transactions } = await currentMoment(connection, ours);
   if (!seen.complete) context.note('warn', `${stream}: ${seen.why} Rows that are committed late may be missed.`);
   await waitForEnd(connection, transactions, { ours, maxWaitMs: cursor.spec.maxWaitMs ?? DEFAULT_WAIT_MS, context });
   return later(connection, type, pass.from, greatest);
+}
+
+/** Nothing ever comes after these. */
+const ENDLESS: ReadonlySet<string> = new Set(['NaN', 'Infinity', 'infinity']);
+
+function endless(stream: string, column: string, greatest: string): EtlError {
+  return new EtlError({
+    kind: 'data', code: 'ETL-PG-039', message: `${stream}: ${column} is ${greatest} in some rows, after which no row would ever be read.`, hint: `Correct these rows, or read the stream by a query that leaves them out: where ${column} <> '${greatest}'.`,
+  });
 }
 
 /** No clock on earth is fourteen hours and more ahead of UTC; a greatest value must not become less. */

@@ -81,7 +81,7 @@ export class Sessions implements AsyncDisposable {
 
   private async connect(): Promise<Connection> {
     await Promise.all(this.leaving.values());
-    const connection = await connect(this.config, this.context.directory, PATIENT);
+    const connection = await connect(this.config, this.context.directory, { ...PATIENT, row_security: this.config.row_security === 'apply' ? 'on' : 'off' });
     this.open.add(connection);
     void connection.wire.closed.then(() => this.open.delete(connection));
     return connection;

@@ -35,8 +35,9 @@ export default class Hash extends EtlCommand {
     if (first) throw toError(first);
     if (!rule) throw new EtlError({ kind: 'config', code: 'ETL-JOB-041', message: 'the key is empty', hint: 'check what the reference names' });
     const digest = hashValue({ ...rule, domain: flags.domain }, args.value ?? (await stdin()), type);
-    if (!this.output.options.json) this.output.data(digest ?? 'null');
-    return { summary: digest ?? 'null', result: { digest, keyId: rule.key.id, domain: flags.domain } };
+    if (digest === null) throw new EtlError({ kind: 'data', code: 'ETL-CLI-002', message: `the value is no ${normalizer ?? flags.type}: a job rejects such a row, and writes no hash of it`, hint: 'correct the value, --type or --normalizer' });
+    if (!this.output.options.json) this.output.data(digest);
+    return { summary: digest, result: { digest, keyId: rule.key.id, domain: flags.domain } };
   }
 }
 

@@ -2,7 +2,7 @@ import { Flags } from '../oclif.ts';
 import { EtlError } from '../../errors/error.ts';
 import { createNormalizer } from '../../normalize/index.ts';
 import { bind, type Binding } from '../../plan/bind.ts';
-import { matchStreams, readCatalogue } from '../../plan/pipes.ts';
+import { matchStreams, readCatalogue, selected } from '../../plan/pipes.ts';
 import { rows as rowsOf, type Batch } from '#batch';
 import type { Source } from '#sdk';
 import { EtlCommand, type Outcome } from '../command.ts';
@@ -31,9 +31,9 @@ export default class Preview extends EtlCommand {
         const capabilities = abilities.find(({ id }) => id === pipe.id)?.capabilities;
         return capabilities ? pipe.streams.map((match) => bind(match, capabilities, { fullRefresh: true })) : [];
       });
-      const shown: { stream: string; rows: Row[] }[] = [];
-      for (const binding of bindings) shown.push({ stream: binding.stream, rows: await firstRows(source, binding, flags.rows) });
-      return shown;
+      const previews: { stream: string; rows: Row[] }[] = [];
+      for (const binding of bindings.filter(({ stream }) => selected(flags.select, stream))) previews.push({ stream: binding.stream, rows: await firstRows(source, binding, flags.rows) });
+      return previews;
     });
     if (!this.output.options.json) for (const { stream, rows } of streams) this.#print(stream, rows, flags.output);
     return { summary: `${streams.length} streams`, result: streams };
@@ -77,9 +77,15 @@ async function firstRows(source: Source, binding: Binding, limit: number): Promi
 function take(batch: Batch, rows: Row[], limit: number): void {
   for (const change of rowsOf(batch)) {
     if (rows.length >= limit) break;
-    rows.push(change.values);
+    rows.push(Object.fromEntries(Object.entries(change.values).map(([name, value]) => [name, shown(value)])));
   }
   batch.release();
+}
+
+/** Bytes as hexadecimal digits, as in JSON lines. */
+function shown(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  return Array.isArray(value) ? value.map(shown) : value;
 }
 
 function cell(value: unknown): string {

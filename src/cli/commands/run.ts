@@ -47,6 +47,7 @@ export default class Run extends EtlCommand {
     if (flags['print-config']) return printConfig(loaded, this.output);
     this.#refuseTwoOnStdout(job);
     const range = rangeOf(flags.range);
+    if (range && flags['full-refresh']) throw new EtlError({ kind: 'config', code: 'ETL-CLI-002', message: '--range with --full-refresh would leave only the range in the tables', hint: 'leave one of them out' });
     const recorder = flags.report === undefined ? undefined : new Recorder(() => systemPorts.clock.monotonic(), () => process.memoryUsage.rss());
     const progress = new Progress(this.output, flags.progress as ProgressMode, () => systemPorts.clock.monotonic());
     const stopping = listenForSignals({ graceMs: durationFlag('grace', flags.grace) ?? 25_000, timeoutMs: durationFlag('timeout', flags.timeout), say: (text) => this.output.say(text), leave: () => progress.end() });

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { World } from '../helpers/world.ts';
+import { startPostgres, type PostgresServer } from '../services/postgres.ts';
+
+let server: PostgresServer;
+let world: World;
+beforeAll(async () => {
+  server = await startPostgres();
+  world = await World.open(server, 'values');
+});
+afterAll(async () => {
+  await world.close();
+  await server.stop();
+});
+
+const job = (target: string, streams: string): string => `version: 1
+name: shop
+connections: { shop: { type: postgres, url: "\${SRC}" }, to: ${target} }
+source: shop
+target: to
+streams: ${streams}
+`;
+
+test.each([['duckdb', '{ type: duckdb, path: lake.duckdb }'], ['postgres', '{ type: postgres, url: "${DST}" }']])('rule 14: values that differ are versions, also where the database calls them equal, and the asked columns are filled: %s', async (place, target) => {
+  await world.sql(`drop table if exists alike; create table alike (id int primary key, i interval, a interval[], f float8, j jsonb);
+    insert into alike values (1, '30 days', null, 1, '{}'), (2, null, '{24:00}', 1, '{}'), (3, null, null, 0, '{}'), (4, null, null, 1, '{"x": 1}'), (5, '1 day', '{1 day}', 2, '{"y": 2}')`);
+  world.write('job.yaml', job(target, '{ public.alike: { sync: full, write: scd2, add_columns: [_etl_loaded_at, _etl_run_id] } }'));
+  expect((await world.etl('run', 'job.yaml')).exit).toBe(0);
+  await world.sql(`update alike set i = '1 mon' where id = 1; update alike set a = '{1 day}' where id = 2; update alike set f = '-0' where id = 3; update alike set j = '{"x": 1.0}' where id = 4`);
+  const said = await world.etl('run', 'job.yaml');
+  expect(said.exit, said.err).toBe(0);
+  const counted = `select count(*) || ' ' || sum(case when _etl_valid_to is null then 1 else 0 end) || ' ' || count(_etl_loaded_at) || ' ' || count(_etl_run_id) from alike`;
+  expect(place === 'duckdb' ? await world.duck(counted) : (await valueOf(counted))).toBe('9 5 9 9');
+});
+
+async function valueOf(sql: string): Promise<string> {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({ connectionString: world.target });
+  await client.connect();
+  try {
+    return Object.values<string>((await client.query<Record<string, string>>(sql)).rows[0] ?? {})[0] ?? '';
+  } finally {
+    await client.end();
+  }
+}
+
+test('preview shows the streams that are selected, and bytes as digits', async () => {
+  await world.sql("create table bytes as select 1 as id, '\\xdeadbeef'::bytea as b");
+  world.write('job.yaml', job('{ type: file, path: out }', '{ public.bytes: {}, public.orders: {} }'));
+  const said = await world.etl('preview', 'job.yaml', '--select', 'public.bytes', '-o', 'jsonl');
+  expect(said.out.trim()).toBe('{"id":1,"b":"deadbeef"}');
+});
+
+test('a value that a job would reject has no hash', async () => {
+  world.env['PII'] = '0123456789abcdef0123456789abcdef';
+  const said = await world.etl('hash', '--key', '${PII}', '--domain', 'd', '--normalizer', 'phone', '12345');
+  expect(said.exit).toBe(1);
+  expect(said.err).toContain('the value is no phone');
+});
+
+test('the key of a hash is printed nowhere', async () => {
+  const key = 'literal-key-0123456789';
+  world.write('job.yaml', job('{ type: file, path: out }', `{ public.orders: { columns: { name: { hash: hmac-sha256, key: ${key} } } } }`));
+  for (const command of [['run', 'job.yaml', '--print-config'], ['lint', 'job.yaml'], ['plan', 'job.yaml'], ['run', 'job.yaml', '--json']]) {
+    const said = await world.etl(...command);
+    expect(said.out + said.err, command.join(' ')).not.toContain(key);
+  }
+});
+
+test('a table that others inherit from has no key in common with them', async () => {
+  await world.sql("create table parent (id int primary key, v text); create table child () inherits (parent); insert into parent select i, 'p' from generate_series(1, 10) i; insert into child select i, 'c' from generate_series(5, 20) i");
+  world.write('job.yaml', job('{ type: postgres, url: "${DST}" }', '{ public.parent: {} }'));
+  expect((await world.etl('run', 'job.yaml')).exit).toBe(0);
+  expect(await valueOf("select count(*) || ' ' || sum(id) from parent")).toBe('26 255');
+  world.write('job.yaml', job('{ type: postgres, url: "${DST}" }', '{ public.parent: { write: merge } }'));
+  expect((await world.etl('run', 'job.yaml')).err).toContain('ETL-PLAN-004');
+});
