@@ -56,6 +56,7 @@ export const duckdbErrors: ErrorTexts = {
   },
   'ETL-DUCK-017': { title: 'Two rows have one key', text: 'The declared key is not unique in the source. Correct the key in the job.' },
   'ETL-DUCK-019': { title: 'The disk is full', text: 'No space is left where the database lies. Nothing of the running commit is in it; the tables are as they were. Free some space and run again: the run goes on from the last commit.' },
+  'ETL-DUCK-020': { title: 'Schema and file have one name', text: 'DuckDB calls a database by the name of its file, and a schema of that name could be either. Name the file or the target\'s schema otherwise.' },
   'ETL-DUCK-018': { title: 'DuckDB gave an answer that was not expected', text: 'This is a bug: please report it with the message.' },
 };
 
@@ -70,6 +71,7 @@ const KNOWN: readonly (readonly [pattern: RegExp, kind: ErrorKind, code: string,
   [/^INTERRUPT/i, 'transient', 'ETL-DUCK-009'],
   [/^Out of Memory|failed to allocate|could not allocate|failed to pin/i, 'transient', 'ETL-DUCK-006', 'Raise memory_limit of this connection.'],
   [/^IO Error|^FATAL|database has been invalidated/i, 'transient', 'ETL-DUCK-007'],
+  [/Ambiguous reference to catalog or schema/i, 'config', 'ETL-DUCK-020', 'Name the file otherwise, or set another `target.schema`.'],
   [/^Constraint Error|^Conversion Error|^Invalid Input Error|^Out of Range Error/i, 'data', 'ETL-DUCK-008'],
 ];
 

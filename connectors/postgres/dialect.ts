@@ -96,13 +96,22 @@ async function sameShape(connection: SqlConnection, old: TableName, fresh: Table
   return after?.columns.every((column) => before?.columns.some((other) => other.name === column.name && other.type === column.type)) ?? false;
 }
 
+/** Nothing is dropped silently, not by the target either. */
+function swallowed(table: TableName, rows: number): EtlError {
+  return new EtlError({
+    kind: 'data', code: 'ETL-PG-118', message: `A trigger or a rule of ${pathOf(table)} kept ${rows} rows from being stored.`, hint: 'Disable it for the role of this connection, or leave such rows out at the source.',
+  });
+}
+
 async function refill(connection: SqlConnection, old: TableName, fresh: TableName): Promise<void> {
   const info = await readTable(connection, fresh);
   const before = await readTable(connection, old);
   const names = (info?.columns ?? []).map((column) => column.name).filter((column) => !before?.columns.some((other) => other.name === column && other.generated));
   const columns = names.map((column) => quoteName(column)).join(', ');
   await connection.query(`delete from ${pathOf(old)}`);
-  await connection.query(`insert into ${pathOf(old)} (${columns}) select ${columns} from ${pathOf(fresh)}`);
+  const [row] = await connection.query(`with stored as (insert into ${pathOf(old)} (${columns}) select ${columns} from ${pathOf(fresh)} returning 1)
+    select (select count(*) from ${pathOf(fresh)}) - count(*) as missing from stored`);
+  if (Number(row?.['missing']) !== 0) throw swallowed(old, Number(row?.['missing']));
   await connection.query(plainDialect.commentTable(old, info?.comment ?? ''));
   await connection.query(`drop table ${pathOf(fresh)}`);
 }

@@ -42,7 +42,7 @@ function losing<T extends object>(port: T, names: readonly string[]): T {
 function world() {
   const store = emptyStore();
   const ports = testPorts(1, { eager: true });
-  const run = async ({ end, stopAt, stopOn, attempts = 1, loses = [] }: { end: number; stopAt?: number; stopOn?: RunEvent['type']; attempts?: number; loses?: readonly string[] }) => {
+  const run = async ({ end, stopAt, stopOn, attempts = 1, loses = [], fullRefresh = false }: { fullRefresh?: boolean; end: number; stopAt?: number; stopOn?: RunEvent['type']; attempts?: number; loses?: readonly string[] }) => {
     const stop = new AbortController();
     async function* read(from: unknown) {
       for (let id = Number(from ?? 0) + 1; id <= end; id++) {
@@ -56,7 +56,7 @@ function world() {
       there: { name: 'there', title: '', errors: {}, destination: { config, secrets: [], targetOptions: config, capabilities: () => memoryDestination().capabilities, create: () => Promise.resolve(losing(memoryDestination({ store }), loses)) } },
     };
     const engine: EngineContext = { ports, note: () => undefined, load: (type) => Promise.resolve(connectors[type] ?? Promise.reject(new RangeError(type))) };
-    return runJob({ ...job, retry: { ...job.retry, attempts } }, { stop: stop.signal, abort: new AbortController().signal, host: 'here', pid: 1, events: ({ type }) => { if (type === stopOn) stop.abort(new Error('SIGTERM')); }, takeOver: true }, engine);
+    return runJob({ ...job, retry: { ...job.retry, attempts } }, { stop: stop.signal, abort: new AbortController().signal, host: 'here', pid: 1, events: ({ type }) => { if (type === stopOn) stop.abort(new Error('SIGTERM')); }, takeOver: true, fullRefresh }, engine);
   };
   return { run, rows: () => memoryTable(store, 'things').map((row) => Number(row['id'])) };
 }
@@ -81,4 +81,14 @@ test('what is asked before a load is stored is asked again after a transient fai
   expect(rows()).toEqual([1, 2, 3]);
   await expect(run({ end: 4, loses: ['claim'] })).rejects.toMatchObject({ kind: 'transient', configPath: 'connections.there' });
   await expect(run({ end: 4, loses: ['identity'] })).rejects.toMatchObject({ kind: 'transient', configPath: 'connections.here' });
+});
+
+test('a full refresh that was broken off is finished by the next run, which then reads only what is new', async () => {
+  const { run, rows } = world();
+  expect(await run({ end: 3 })).toMatchObject({ outcome: 'ok' });
+  expect(await run({ end: 3, fullRefresh: true, stopAt: 2 })).toMatchObject({ outcome: 'stopped' });
+  const { outcome, streams } = await run({ end: 4 });
+  expect(outcome).toBe('ok');
+  expect(rows()).toEqual([1, 2, 3, 4]);
+  expect(streams.map(({ read, written }) => ({ read, written }))).toEqual([{ read: 2, written: 2 }]);
 });

@@ -75,7 +75,8 @@ async function runNewLoads(pipe: PipeRun, streams: readonly string[]): Promise<v
   if (pipe.stop.aborted) return pipe.report.stopped(streams); // what an earlier run began is done, but not all up to now
   const { run, source, engine, job } = pipe;
   const selection = streams.flatMap((stream) => pipe.bindings.get(stream)?.selection ?? []);
-  const marked = selection.map((wanted) => ({ ...wanted, fullRefresh: wanted.fullRefresh || (run.state.streams[wanted.stream]?.rebuild ?? false) }));
+  // an earlier run's refresh may just have been finished: then there is nothing left to refresh
+  const marked = selection.map((wanted) => ({ ...wanted, fullRefresh: run.state.streams[wanted.stream]?.rebuild ?? wanted.fullRefresh }));
   const planned = await atSource(pipe, streams, () =>
     source.port.plan(marked, run.state, { maxSplits: splitLimit(job, pipe.destination), alone: pipe.alone, nextLoadId: () => engine.ports.random.uuidv7() }));
   await together(pipe.stop, planned.map((load) => (stop: AbortSignal) => guarded({ ...pipe, stop }, load.streams, () => pipe.loadSlots(async () => {

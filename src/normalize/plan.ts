@@ -84,7 +84,7 @@ function judgeType(spec: NormalizeSpec, field: Field, before: LogicalType): 'kee
   throw new EtlError({
     kind: 'schema', code: 'ETL-NRM-002',
     message: `${spec.stream}: the column ${field.name} was ${typeName(before)} and is ${typeName(field.type)} now${rehashed ? ', which would change its hashes' : ''}.`,
-    hint: 'Cast the column to its former type, or run a full refresh of the stream.',
+    hint: spec.contract.types === 'freeze' ? 'The contract is frozen: cast the column to its former type, or set schema.types to widen.' : 'Cast the column to its former type, or run a full refresh of the stream.',
   });
 }
 

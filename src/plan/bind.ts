@@ -93,14 +93,15 @@ export function refuseUnknownColumns(bindings: readonly Binding[]): void {
   }
 }
 
-/** A range is of a cursor: a stream that is read in full would be read whole, and its position moved. */
+/** A range is of a cursor, and its rows may be there: a full read would move its position, an append would write them twice (rule 8). */
 export function refuseRange(chosen: readonly Binding[]): void {
-  const whole = chosen.find(({ selection }) => selection.range !== undefined && selection.sync === 'full');
-  if (!whole) return;
-  const { entry } = whole.match;
-  throw new EtlError({
-    kind: 'config', code: 'ETL-PLAN-003', message: `${whole.stream} is read in full, and --range is about a cursor.`, configPath: `streams.${entry.pattern}`, hint: 'Take the streams that have a cursor with --select.', ...(entry.location ? { location: entry.location } : {}),
-  });
+  for (const { stream, selection, match: { entry } } of chosen) {
+    if (selection.range === undefined || (selection.sync !== 'full' && selection.write !== 'append')) continue;
+    const message = selection.sync === 'full' ? `${stream} is read in full, and --range is about a cursor.` : `${stream} is written by append, where the rows of --range would stand twice.`;
+    throw new EtlError({
+      kind: 'config', code: 'ETL-PLAN-003', message, configPath: `streams.${entry.pattern}`, hint: 'Take the streams that have a cursor and are merged with --select.', ...(entry.location ? { location: entry.location } : {}),
+    });
+  }
 }
 
 function refuseMode({ info, entry }: MatchedStream, capabilities: Capabilities): void {

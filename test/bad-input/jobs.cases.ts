@@ -40,5 +40,6 @@ export const brokenJobs: readonly BrokenCase[] = [
   { name: 'a range of a stream that is read in full', job: job('lake'), args: ['--range', '1..3'], exit: 2, code: 'ETL-PLAN-003', at: 'public.orders', says: 'is read in full, and --range is about a cursor', next: 'with --select' },
   { name: 'soft deletes that nobody would see', job: job('lake', '{ sync: full, write: merge, deletes: soft }'), exit: 2, code: 'ETL-PLAN-003', at: 'public.orders', says: 'sees no deletes', next: 'Use write: replace' },
   { name: 'two names that are one to DuckDB', job: job('lake', '{}', '  public.Orders: { target: { table: ORDERS } }'), before: (world) => world.sql('create table "Orders" (id int primary key)'), exit: 2, code: 'ETL-PLAN-005', at: 'public.orders', says: 'both go to the table', next: 'Set target.schema' },
+  { name: 'a range that would be appended', past: false, job: job('lake', '{ sync: incremental, cursor: id, write: append }'), args: ['--range', '1..3'], exit: 2, code: 'ETL-PLAN-003', at: 'public.orders', says: 'would stand twice', next: 'with --select' },
   { name: 'unknown flag', job: job('out'), args: ['--fulll-refresh'], exit: 2, code: 'ETL-CLI-001', says: 'Nonexistent flag: --fulll-refresh', next: 'etl run --help lists its flags' },
 ];
