@@ -121,8 +121,8 @@ export const duckdbDialect: SqlDialect = {
   mapType: mapDuckdbType,
   widens: widensType,
   sameType: (left, right) => canonicalType(left) === canonicalType(right),
-  // a month equals 30 days there, and 0 equals -0
-  comparable: (expression, type) => (/interval|double|float|real/i.test(type) ? `${expression}::varchar` : expression),
+  // a month equals 30 days there, and 0 equals -0; a target may hold wider floats
+  comparable: (expression, type) => (/^(float|double)$/i.test(type) ? `${expression}::double::varchar` : /interval|double|float/i.test(type) ? `${expression}::varchar` : expression),
   lock: () => '', // transactions that change the file run one after the other (connection.ts)
   columnNames,
   readTable,

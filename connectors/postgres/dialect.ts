@@ -145,15 +145,19 @@ function onConflict(key: readonly string[], replaces: readonly string[]): string
   return `on conflict (${key.map((column) => quoteName(column)).join(', ')}) do ${set === '' ? 'nothing' : `update set ${set}`}`;
 }
 
-/** Of these, also within arrays and ranges, values that differ are equal to `=`: a month and 30 days, 0 and -0, 1.0 and 1.00. */
-const EQUAL_BUT_NOT_THE_SAME = /interval|json|double|float|real|num/i;
+/** To `=` some values that differ are equal (a month and 30 days, 0 and -0), and some types have none. A target may hold wider floats. */
+function comparable(expression: string, type: string): string {
+  const float = /^(?:real|double precision)(?<array>\[\])?$/.exec(canonicalName(type));
+  if (float) return `${expression}::double precision${float.groups?.['array'] ?? ''}::text`;
+  return /interval|json/.test(type) || /^(xml|point|box|circle|polygon|path|line|lseg)$/.test(canonicalName(type)) ? `${expression}::text` : expression;
+}
 
 const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 'overflows' | 'addKey'> = {
   name: 'postgres', maxNameBytes: 63, defaultSchema: 'public',
   quote: (name) => quoteName(name), literal: quoteText,
   widens: widensName,
   sameType: (left, right) => canonicalName(left) === canonicalName(right),
-  comparable: (expression, type) => (/^(json|xml|point|box|circle|polygon|path|line|lseg)$/.test(canonicalName(type)) || EQUAL_BUT_NOT_THE_SAME.test(type) ? `${expression}::text` : expression),
+  comparable,
   lock: (strength) => (strength === 'update' ? 'for update' : 'for share'),
   // the view of information_schema takes a new connection ten times as long
   columnNames: async (connection, schema) => {

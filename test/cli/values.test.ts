@@ -22,10 +22,12 @@ streams: ${streams}
 `;
 
 test.each([['duckdb', '{ type: duckdb, path: lake.duckdb }'], ['postgres', '{ type: postgres, url: "${DST}" }']])('rule 14: values that differ are versions, also where the database calls them equal, and the asked columns are filled: %s', async (place, target) => {
-  await world.sql(`drop table if exists alike; create table alike (id int primary key, i interval, a interval[], f float8, j jsonb);
+  await world.sql(`drop table if exists alike; create table alike (id int primary key, i interval, a interval[], f float8, j jsonb, r float4 default 0.1, n numeric(10, 2) default 1.5);
     insert into alike values (1, '30 days', null, 1, '{}'), (2, null, '{24:00}', 1, '{}'), (3, null, null, 0, '{}'), (4, null, null, 1, '{"x": 1}'), (5, '1 day', '{1 day}', 2, '{"y": 2}')`);
   world.write('job.yaml', job(target, '{ public.alike: { sync: full, write: scd2, add_columns: [_etl_loaded_at, _etl_run_id] } }'));
   expect((await world.etl('run', 'job.yaml')).exit).toBe(0);
+  const widen = 'alter table alike alter r type double precision; alter table alike alter n type numeric(20, 4)'; // makes no version
+  await (place === 'duckdb' ? world.duck(widen) : world.sql(widen, world.target));
   await world.sql(`update alike set i = '1 mon' where id = 1; update alike set a = '{1 day}' where id = 2; update alike set f = '-0' where id = 3; update alike set j = '{"x": 1.0}' where id = 4`);
   const said = await world.etl('run', 'job.yaml');
   expect(said.exit, said.err).toBe(0);
