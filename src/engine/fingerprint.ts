@@ -9,14 +9,15 @@ interface Fingerprint {
   readonly unmixable: string;
   /** The columns that it had. */
   readonly columns: Binding['columns'];
+  readonly names: Binding['names'];
   /** Its position is a place in a log, which others may acknowledge. */
   readonly log?: true;
 }
 type Fingerprints = Readonly<Record<string, Fingerprint>>;
 
 export function fingerprintOf(bindings: readonly Binding[]): string {
-  const each = bindings.map(({ stream, fingerprint, unmixable, columns, selection }): [string, Fingerprint] =>
-    [stream, { all: fingerprint, unmixable, columns, ...(selection.sync === 'cdc' && { log: true }) }]).sort(([a], [b]) => (a < b ? -1 : 1));
+  const each = bindings.map(({ stream, fingerprint, unmixable, columns, names, selection }): [string, Fingerprint] =>
+    [stream, { all: fingerprint, unmixable, columns, names, ...(selection.sync === 'cdc' && { log: true }) }]).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify(Object.fromEntries(each));
 }
 
@@ -55,7 +56,7 @@ export function refuseMixing(state: JobState, bindings: readonly Binding[]): voi
     if (before === undefined || before === unmixable || target.write === 'replace' || selection.fullRefresh) continue;
     throw new EtlError({
       kind: 'config_changed', code: 'ETL-RUN-031', configPath: `streams.${stream}`,
-      message: `${stream}: its key, write mode or a rule of its columns is another than when ${target.table} was filled.`,
+      message: `${stream}: its key, write mode, names or a rule of its columns is another than when ${target.table} was filled.`,
       hint: `Old and new rows can't be mixed in one table. Fill it anew with \`etl run --full-refresh --select ${stream}\`, or take the change back. Nothing was written.`,
     });
   }

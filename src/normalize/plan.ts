@@ -21,11 +21,13 @@ export interface StreamPlan {
 export interface Held {
   readonly known: Set<string>;
   readonly types: Map<string, LogicalType>;
+  /** Target names by source name. */
+  readonly names: Map<string, string>;
 }
 
 /** What the job's spec holds it to before any schema was seen. */
 export function heldAtFirst(spec: NormalizeSpec): Held {
-  return { known: new Set(spec.knownColumns), types: new Map(Object.entries(spec.knownTypes ?? {})) };
+  return { known: new Set(spec.knownColumns), types: new Map(Object.entries(spec.knownTypes ?? {})), names: new Map(Object.entries(spec.knownNames ?? {})) };
 }
 
 /** The columns that the contract lets through, each with the type that it is held to. Throws `schema` for what it refuses. */
@@ -41,10 +43,11 @@ export function underContract(spec: NormalizeSpec, source: Schema, held: Held): 
 
 export function compilePlan(spec: NormalizeSpec, source: Schema, held: Held, countBad: (values: number) => void): StreamPlan {
   const { kept, discarded } = underContract(spec, source, held);
-  const target = targetSchema({ ...spec, knownColumns: [...held.known] }, kept);
+  const target = targetSchema({ ...spec, knownNames: Object.fromEntries(held.names) }, kept);
   const error = target.problems.find((problem) => problem.level === 'error');
   if (error) throw new EtlError({ kind: 'config', code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) });
   for (const field of kept.fields) hold(field, held);
+  for (const [source, name] of Object.entries(target.renames)) held.names.set(source, name);
   const byName = new Map(source.fields.map((field, index) => [field.name, { field, index }]));
   const columns = kept.fields.filter((field) => isKept(spec, field.name)).map((field, i): ColumnPlan => {
     const { field: given, index } = byName.get(field.name) ?? { field, index: i };

@@ -58,6 +58,8 @@ export interface NormalizeSpec {
   readonly contract: { readonly columns: ContractColumns; readonly types: 'widen' | 'freeze' | 'discard_row' };
   /** Source columns of the last published load; undefined: the contract begins with the first schema seen. */
   readonly knownColumns?: readonly string[];
+  /** What each was called at the destination, of all columns that it ever had. */
+  readonly knownNames?: Readonly<Record<string, string>>;
   /** Their types, to which the contract holds them; undefined: those of the first schema seen. */
   readonly knownTypes?: Readonly<Record<string, LogicalType>>;
   readonly checks: readonly RowCheck[];

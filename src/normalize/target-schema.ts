@@ -13,7 +13,7 @@ export interface Problem {
 
 export interface TargetSchema {
   readonly schema: Schema;
-  /** Target name by source name, of every column that is kept. */
+  /** Target name by source name, of every column that is kept, and of those that were there before. */
   readonly renames: Readonly<Record<string, string>>;
   /** Source names of the columns that do not leave. */
   readonly dropped: readonly string[];
@@ -28,10 +28,8 @@ export function targetSchema(spec: NormalizeSpec, source: Schema): TargetSchema 
   const dropped = source.fields.filter((field) => !isKept(spec, field.name)).map((field) => field.name);
   const { targets, clashes } = targetNames(kept.map((field) => field.name), {
     naming: spec.naming, maxNameBytes: spec.maxNameBytes, caseSensitiveNames: spec.caseSensitiveNames,
-    known: new Set(spec.knownColumns), renames: new Map(kept.flatMap(({ name }) => {
-      const rename = ruleOf(spec, name)?.rename;
-      return rename === undefined ? [] : [[name, rename] as const];
-    })),
+    held: new Map(Object.entries(spec.knownNames ?? {})),
+    renames: new Map(Object.entries(spec.columns).flatMap(([name, { rename }]) => (rename === undefined ? [] : [[name, rename] as const]))),
   });
   const renames = Object.fromEntries(targets);
   const fields = kept.map((field) => targetField(spec, field, targets.get(field.name) ?? field.name));

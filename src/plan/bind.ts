@@ -20,6 +20,8 @@ export interface Binding {
   readonly schema: Schema;
   /** Source columns and the types that the contract holds them to from now on: kept with the load (rule 5). */
   readonly columns: Readonly<Record<string, LogicalType>>;
+  /** What those are called at the destination where that is not their own name. */
+  readonly names: Readonly<Record<string, string>>;
   /** What the contract refuses: the stream's load will fail. */
   readonly conflicts: readonly string[];
   /** What can't be mixed in one table (rule 5): a change of it needs a full refresh. */
@@ -27,6 +29,9 @@ export interface Binding {
   /** All that decides the bytes of a load (rule 5). */
   readonly fingerprint: string;
 }
+
+/** The columns that a stream ever had, and what they are called. */
+type Shape = Pick<Binding, 'columns' | 'names'>;
 
 export interface BindOptions {
   readonly fullRefresh: boolean;
@@ -54,12 +59,12 @@ export function bind(match: MatchedStream, capabilities: Capabilities, options: 
     fullRefresh: options.fullRefresh || (options.state?.streams[info.name]?.rebuild ?? false), ...(options.range ? { range: options.range } : {}),
   };
   const whole: Schema = { key, fields: info.schema.fields.map((field) => asRead(field, asText)) };
-  const before = columnsAtLastLoad(options.state, info.name);
-  const { spec, target, schema, columns, conflicts } = named(match, whole, { selection, capabilities, before, mayMakeTable: mayMakeTable(match, options.state) });
+  const before = shapeAtLastLoad(options.state, info.name);
+  const { spec, target, schema, columns, names, conflicts } = named(match, whole, { selection, capabilities, before, mayMakeTable: mayMakeTable(match, options.state) });
   const rules = Object.fromEntries(Object.entries(entry.columns).filter(([, rule]) => !rule.drop).map(([name, rule]) => [name, publicRule(rule)]));
-  const unmixable = digest({ key: [...key], write: entry.write, rules });
+  const unmixable = digest({ key: [...key], write: entry.write, naming: entry.naming, rules });
   return {
-    stream: info.name, match, selection, target, spec, schema, columns, conflicts, unmixable,
+    stream: info.name, match, selection, target, spec, schema, columns, names, conflicts, unmixable,
     fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: { ...target, evolve: entry.contract } as unknown as Json, others: entry.others, naming: entry.naming }),
   };
 }
@@ -127,7 +132,7 @@ function refuseKey({ info, entry }: MatchedStream, key: readonly string[]): void
 }
 
 /** The spec needs the target's key, whose names the spec makes: so the names come first. */
-function named(match: MatchedStream, source: Schema, of: { selection: Selection; capabilities: Capabilities; before: Binding['columns'] | undefined; mayMakeTable: boolean }): Pick<Binding, 'spec' | 'target' | 'schema' | 'columns' | 'conflicts'> {
+function named(match: MatchedStream, source: Schema, of: { selection: Selection; capabilities: Capabilities; before: Shape | undefined; mayMakeTable: boolean }): Pick<Binding, 'spec' | 'target' | 'schema' | 'conflicts'> & Shape {
   const { info, entry } = match;
   const { selection, capabilities, before } = of;
   const nameless = targetOf(match, capabilities, of.mayMakeTable);
@@ -143,18 +148,26 @@ function named(match: MatchedStream, source: Schema, of: { selection: Selection;
   const dated = entry.write === 'scd2' && source.fields.some((field) => field.name === cursor && field.type.kind.startsWith('timestamp'));
   const validFrom = dated && cursor !== undefined ? renames[cursor] : undefined;
   const target: Target = { ...nameless, key: selection.key.flatMap((column) => renames[column] ?? []), ...(validFrom === undefined ? {} : { validFrom }) };
-  const columns = { ...before, ...Object.fromEntries(kept.fields.filter((field) => isKept(draft, field.name)).map((field) => [field.name, field.type])) };
-  return { target, schema, columns, conflicts, spec: { ...draft, target } };
+  const columns = { ...before?.columns, ...Object.fromEntries(kept.fields.filter((field) => isKept(draft, field.name)).map((field) => [field.name, field.type])) };
+  const names = Object.fromEntries(Object.entries(renames).filter(([source, name]) => source !== name));
+  return { target, schema, columns, names, conflicts, spec: { ...draft, target } };
 }
 
 /** A table that is replaced as a whole may take another shape, unless its contract is frozen. */
-function known({ entry }: MatchedStream, selection: Selection, before: Binding['columns'] | undefined): Pick<NormalizeSpec, 'knownColumns' | 'knownTypes'> {
+function known({ info, entry }: MatchedStream, selection: Selection, before: Shape | undefined): Pick<NormalizeSpec, 'knownColumns' | 'knownTypes' | 'knownNames'> {
   const replaced = selection.fullRefresh || entry.write === 'replace';
   if (!before) return {};
   return {
-    ...(replaced && entry.contract.columns === 'evolve' ? {} : { knownColumns: Object.keys(before) }),
-    ...(replaced && entry.contract.types === 'widen' ? {} : { knownTypes: before }),
+    ...(replaced && entry.contract.columns === 'evolve' ? {} : { knownColumns: Object.keys(before.columns) }),
+    ...(replaced && entry.contract.types === 'widen' ? {} : { knownTypes: before.columns }),
+    knownNames: heldNames(before, replaced ? new Set(info.schema.fields.map(({ name }) => name)) : undefined),
   };
+}
+
+/** A table that is made anew has nothing of the columns that are gone. */
+function heldNames({ columns, names }: Shape, present: ReadonlySet<string> | undefined): Readonly<Record<string, string>> {
+  const own = Object.keys(columns).map((source) => [source, source]);
+  return Object.fromEntries([...own, ...Object.entries(names)].filter(([source = ""]) => present?.has(source) ?? true));
 }
 
 function judged(spec: NormalizeSpec, source: Schema): { kept: Schema; conflicts: readonly string[] } {
@@ -167,9 +180,9 @@ function judged(spec: NormalizeSpec, source: Schema): { kept: Schema; conflicts:
 }
 
 /** What `fingerprintOf` stored with the stream's last published load. */
-function columnsAtLastLoad(state: JobState | undefined, stream: string): Binding['columns'] | undefined {
+function shapeAtLastLoad(state: JobState | undefined, stream: string): Shape | undefined {
   const stored = state?.streams[stream]?.fingerprint;
-  return stored === undefined ? undefined : (JSON.parse(stored) as Readonly<Record<string, Partial<Pick<Binding, 'columns'>>>>)[stream]?.columns;
+  return stored === undefined ? undefined : (JSON.parse(stored) as Readonly<Record<string, Shape>>)[stream];
 }
 
 function refuseProblems({ entry }: MatchedStream, problems: readonly Problem[]): void {
@@ -186,7 +199,7 @@ function targetOf({ info, entry }: MatchedStream, capabilities: Capabilities, ma
   const parts = { schema: dot < 0 ? '' : info.name.slice(0, dot), stream: info.name.slice(dot + 1) };
   const fill = (text: string) => text.replaceAll('{schema}', parts.schema).replaceAll('{stream}', parts.stream);
   const wanted = fill(entry.target.table ?? '{stream}');
-  const { targets } = targetNames([wanted], { naming: entry.target.table === undefined ? entry.naming : 'as_is', maxNameBytes: capabilities.names.maxBytes, caseSensitiveNames: true, known: new Set(), renames: new Map() });
+  const { targets } = targetNames([wanted], { naming: entry.target.table === undefined ? entry.naming : 'as_is', maxNameBytes: capabilities.names.maxBytes, caseSensitiveNames: true, held: new Map(), renames: new Map() });
   return {
     stream: info.name, ...(entry.target.schema === undefined ? {} : { schema: fill(entry.target.schema) }), table: targets.get(wanted) ?? wanted,
     write: entry.write, key: [], deletes: entry.deletes, unavailable: entry.unavailable,

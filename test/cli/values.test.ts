@@ -35,6 +35,19 @@ test.each([['duckdb', '{ type: duckdb, path: lake.duckdb }'], ['postgres', '{ ty
   expect(place === 'duckdb' ? await world.duck(counted) : (await valueOf(counted))).toBe('9 5 9 9');
 });
 
+test('a column keeps its name when the one that it met in it goes, and a newcomer does not get the name of one that is gone', async () => {
+  await world.sql(`create table met (id int primary key, "userName" text, user_name text); insert into met values (1, 'camel', 'snake')`);
+  world.write('met.yaml', job('{ type: duckdb, path: lake.duckdb }', '{ public.met: { sync: incremental, cursor: id, write: merge, normalize: { names: snake } } }'));
+  const runs = [
+    await world.etl('run', 'met.yaml'),
+    await world.sql("alter table met drop user_name; insert into met values (2, 'camel')").then(() => world.etl('run', 'met.yaml')),
+    await world.sql(`alter table met drop "userName"; alter table met add "UserName" text; insert into met values (3, 'pascal')`).then(() => world.etl('run', 'met.yaml')),
+  ];
+  expect(runs.map(({ exit }) => exit), runs.map(({ err }) => err).join('\n')).toEqual([0, 0, 0]);
+  expect(await world.duck("select string_agg(column_name, ' ' order by column_index) from duckdb_columns() where table_name = 'met'")).toMatch(/^id user_name_([0-9a-f]{8}) user_name user_name_(?!\1)[0-9a-f]{8}$/);
+  expect(await world.duck("select string_agg(concat_ws('|', *columns(*)), ' ' order by id) from met")).toBe('1|camel|snake 2|camel 3|pascal');
+});
+
 async function valueOf(sql: string): Promise<string> {
   const { default: pg } = await import('pg');
   const client = new pg.Client({ connectionString: world.target });
