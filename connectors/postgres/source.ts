@@ -62,8 +62,12 @@ function selectFrom(selected: Selected): string {
   return `SELECT ${selectList(selected.columns)} FROM ${selected.relation.from}`;
 }
 
-/** What a full load's reading holds; nothing when its only split is all that the run reads. */
-interface FullReading { readonly snapshot?: string }
+interface PostgresReading {
+  /** Of a full load, unless its only split is all that the run reads. */
+  readonly snapshot?: string;
+  /** Of a stream that is a query: its text, which splits don't keep. */
+  readonly query?: string;
+}
 
 /** Where a range of a key stands: its last row that is at the destination. */
 interface FullPosition { readonly after?: Tuple }
@@ -136,10 +140,10 @@ export class PostgresSource implements Source {
 
   private async fixed(load: Load, isOnly: boolean): Promise<{ load: Load; reading: Reading }> {
     const [split] = load.splits;
-    if (!split || !isPass(split)) return { load, reading: isOnly ? {} : await this.underSnapshot(load) };
+    if (!split || !isPass(split)) return { load, reading: isOnly ? this.queryOf(load) : await this.underSnapshot(load) };
     const selected = await this.selected(selectionOf(split));
     const bounded = await fixBound(load, { connection: await this.sessions.questions(), selected, ours: this.sessions.processIds(), context: this.context });
-    return { load: bounded, reading: {} };
+    return { load: bounded, reading: this.queryOf(load) };
   }
 
   /**
@@ -147,7 +151,7 @@ export class PostgresSource implements Source {
    * may ranges of a key that never changes (rule 12).
    */
   async resume(load: Load, _run: RunToken): Promise<Reading | 'lost'> {
-    if (load.splits.every(isPass)) return {};
+    if (load.splits.every(isPass)) return this.queryOf(load);
     if (load.splits.every(isKeyRange) && !this.readings.has(load.id)) {
       this.context.note('warn', `${load.streams.join(', ')}: the load goes on by its key under another snapshot: the table is not of one instant.`);
       return this.underSnapshot(load);
@@ -156,7 +160,8 @@ export class PostgresSource implements Source {
   }
 
   async *read(reading: Reading, split: Split, from: Position | undefined, stop: AbortSignal): AsyncIterable<SourceMessage> {
-    const selection = selectionOf(split);
+    const { snapshot, query } = reading as PostgresReading;
+    const selection: Selection = { ...selectionOf(split), ...(query === undefined ? {} : { query }) };
     const selected = await this.selected(selection);
     const schema: SourceMessage = { type: 'schema', stream: selection.stream, schema: selected.schema };
     if (from?.['done'] === true) {
@@ -167,7 +172,7 @@ export class PostgresSource implements Source {
     try {
       const job = { connection, selected, split, stop, schema };
       if (isPass(split)) yield* this.readPass(job, from);
-      else yield* this.readFull(job, (reading as FullReading).snapshot, from as FullPosition | undefined);
+      else yield* this.readFull(job, snapshot, from as FullPosition | undefined);
     } finally {
       this.sessions.close(connection);
     }
@@ -220,9 +225,14 @@ export class PostgresSource implements Source {
       this.snapshot = undefined;
       throw error;
     });
-    const reading = { snapshot: await this.snapshot };
+    const reading = { snapshot: await this.snapshot, ...this.queryOf(load) };
     this.readings.set(load.id, reading);
     return reading;
+  }
+
+  private queryOf({ streams: [stream = ''] }: Load): PostgresReading & Reading {
+    const query = this.relations.get(stream)?.query;
+    return query === undefined ? {} : { query };
   }
 
   private async exportSnapshot(): Promise<string> {

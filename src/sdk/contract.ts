@@ -71,7 +71,7 @@ export interface Split {
   /** Unique in its load. */
   readonly id: string;
   readonly streams: readonly string[];
-  /** The source's own: where it begins and ends. */
+  /** The source's own: where it begins and ends. Stored with the load: a secret belongs into the reading. */
   readonly detail: Json;
   readonly live: boolean;
   readonly estimatedRows?: number;

@@ -7,13 +7,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { World, PASSWORD } from '../helpers/world.ts';
 import { startPostgres, type PostgresServer } from '../services/postgres.ts';
 
+const ASKED = 't0ken-in-a-query';
 const KEY = 'k3y-of-the-hash-0123456789abcdef';
 let server: PostgresServer;
 let world: World;
 beforeAll(async () => {
   server = await startPostgres({ password: PASSWORD });
   world = await World.open(server, 'secrets');
-  world.env['HASH_KEY'] = KEY;
+  Object.assign(world.env, { HASH_KEY: KEY, QUERY_TOKEN: ASKED });
   await world.sql("create table broken (id int primary key, day date); insert into broken values (1, 'infinity')");
 });
 afterAll(async () => {
@@ -22,7 +23,7 @@ afterAll(async () => {
 });
 
 const formsOf = (secret: string): string[] => [secret, encodeURIComponent(secret), ...(['hex', 'base64', 'base64url'] as const).map((form) => Buffer.from(secret).toString(form).replace(/=+$/, ''))];
-const FORMS = [PASSWORD, KEY].flatMap(formsOf);
+const FORMS = [PASSWORD, KEY, ASKED].flatMap(formsOf);
 
 /** Every row of every table of a database, its comments too, as text. */
 async function everyRow(url: string): Promise<string> {
@@ -70,6 +71,9 @@ target: wh
 defaults: { write: append }
 streams:
   public.orders: { sync: incremental, cursor: id, checks: ["range(id, 2, 100)"], errors: { max_bad: 5 }, columns: { name: { hash: hmac-sha256, key: "\${HASH_KEY}" } } }
+  asked: { query: "select id, name from orders where name <> '\${QUERY_TOKEN}'", sync: incremental, cursor: id }
+  asked_whole: { query: "select id, name from orders where name <> '\${QUERY_TOKEN}'", sync: full, write: replace }
+  asked_broken: { query: "select id, 1 / (50 - id) as v from orders where name <> '\${QUERY_TOKEN}'", sync: incremental, cursor: id }
   public.broken: { sync: full, write: replace, columns: { day: { type: "int32" } } }
 `);
   const runs = [];

@@ -12,6 +12,8 @@ export interface Relation {
   readonly kind: StreamInfo['kind'];
   /** What stands after FROM. */
   readonly from: string;
+  /** Of a stream that is a query of the user's: as the job has it. */
+  readonly query?: string;
   /** Rows lie in this one file: ctid ranges cover it. */
   readonly hasCtid: boolean;
   /** Each row shows the transaction that wrote it: tables of Postgres' own, their partitions too. */
@@ -128,7 +130,7 @@ export async function describeQuery(connection: Connection, stream: string, sql:
   const columns = await connection.describe(`SELECT * FROM ${from} LIMIT 0`).catch((error: unknown) => { throw aboutQuery(error, stream); });
   const types = await loadTypes(connection, columns.map((column) => column.typeOid));
   return {
-    stream, kind: 'query', from, hasCtid: false, hasXmin: false, types, key: [], indexed: [], estimatedRows: undefined, bytes: undefined,
+    stream, kind: 'query', from, query: sql, hasCtid: false, hasXmin: false, types, key: [], indexed: [], estimatedRows: undefined, bytes: undefined,
     columns: (await nameTypes(connection, columns, types)).map((column) => ({ ...column, notNull: false })),
   };
 }

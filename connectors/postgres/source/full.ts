@@ -2,7 +2,7 @@ import type { Json, Load, Selection, Split, StreamState } from '#sdk';
 import type { Connection } from '../connection.ts';
 import { quoteName } from '../quoting.ts';
 import { beyond, literalOf, mayBePlace, orderBy, type Tuple } from './keyset.ts';
-import { columnNamed, type Selected } from './select.ts';
+import { columnNamed, keptSelection, type Selected } from './select.ts';
 
 /** A split of a full read: blocks of a ctid range, or a range of the key's first column; the end open where it is the last. */
 export type FullSplit = BlockRange | KeyRange;
@@ -58,7 +58,8 @@ function rangesOf<T>(cuts: readonly T[]): readonly { readonly from?: T; readonly
 }
 
 async function fullSplits(planning: Planning): Promise<readonly Split[]> {
-  const { selected, selection, maxSplits } = planning;
+  const { selected, maxSplits } = planning;
+  const selection = keptSelection(planning.selection);
   const { relation } = selected;
   const { stream, bytes = 0, estimatedRows } = relation;
   const byKey = readsByKey(selected, selection);

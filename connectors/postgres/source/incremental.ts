@@ -5,7 +5,7 @@ import { cursorKind, type CursorKind, type PgType } from '../types.ts';
 import type { Relation } from './catalogue.ts';
 import { clockBound, currentHorizon, currentMoment, nameOf, waitForEnd, writtenSince, type Horizon } from './clock.ts';
 import { beyond, mayBePlace, type Tuple } from './keyset.ts';
-import { columnNamed, type Selected } from './select.ts';
+import { columnNamed, keptSelection, type Selected } from './select.ts';
 
 const VERSION = 1;
 const DEFAULT_WAIT_MS = 60_000;
@@ -102,7 +102,7 @@ export function incrementalLoad(selected: Selected, selection: Selection, state:
   const resumable = selected.key.length > 0 && mayBePlace(selected, selection, [cursor.spec.column, ...selected.key]);
   const large = (selected.relation.estimatedRows ?? 0) > LARGE;
   const pass: Pass = {
-    mode: 'incremental', selection, type: cursor.type.name, from: stored?.upTo ?? cursor.spec.start ?? null,
+    mode: 'incremental', selection: keptSelection(selection), type: cursor.type.name, from: stored?.upTo ?? cursor.spec.start ?? null,
     // a merge reads the last tie again, so that a row that came later with the same cursor is never lost (guarantee 3)
     fromIncluded: stored?.upTo == null || readsTies(selection, cursor), upTo: null, upToExcluded: false, ...(stored?.seen ? { seen: stored.seen } : {}),
     ordered: resumable && (selected.relation.indexed.includes(cursor.spec.column) || large),

@@ -36,6 +36,11 @@ export function selectColumns(relation: Relation, selection: Selection, hidden: 
   };
 }
 
+/** What a split keeps of its selection. A query may hold secrets, and the state is no place for them: it goes with the reading, which is never stored. */
+export function keptSelection(selection: Selection): Selection {
+  return selection.query === undefined ? selection : { ...selection, query: '' };
+}
+
 /** The COPY's column list. */
 export function selectList(columns: readonly ReadColumn[]): string {
   if (columns.length === 0) return '';
