@@ -15,20 +15,15 @@ export async function runLoad(pipe: PipeRun, load: Load, reading: Reading): Prom
   if (outcomes.includes('stopped')) return 'stopped';
   const unmet = unmetRowCount(pipe, load);
   if (unmet && load.staged) throw unmet; // what is not published leaves the old table as it is
-  await atDestination(pipe, load, () => pipe.run.publish(load, load.streams)); // rule 13: idempotent
+  await asked(pipe, 'destination', load.streams, () => pipe.run.publish(load, load.streams)); // rule 13: idempotent
   pipe.report.published(load);
   if (unmet) throw unmet;
   return 'published';
 }
 
-/** A call that may be repeated, whatever became of it before. */
-export function atDestination<T>(pipe: PipeRun, load: Load, call: () => Promise<T>): Promise<T> {
-  return withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, load.streams, () => false), () => classified(pipe.destination.connector, call));
-}
-
-/** The same of the source: what it makes for a load has that load's name, so that it is made once (rule 6). */
-export function atSource<T>(pipe: PipeRun, streams: readonly string[], call: () => Promise<T>): Promise<T> {
-  return withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, streams, () => false), () => classified(pipe.source.connector, call));
+/** A call that may be repeated, whatever became of it before: what a source makes for a load has that load's name, so that it is made once (rule 6). */
+export function asked<T>(pipe: PipeRun, end: 'source' | 'destination', streams: readonly string[], call: () => Promise<T>): Promise<T> {
+  return withRetry(pipe.job.retry, pipe.engine.ports, hooks(pipe, streams, () => false), () => classified(pipe[end].connector, call));
 }
 
 /** What throws after a stop counts as stopped when nothing was lost by it: the position stands where the last commit put it. */

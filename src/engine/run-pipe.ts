@@ -3,7 +3,7 @@ import type { Load, Reading, StoredLoad } from '../sdk/contract.ts';
 import { fingerprintOf, leftBehind, refuseMixing, verdictOf } from './fingerprint.ts';
 import { splitLimit, type PipeRun } from './pipe-run.ts';
 import { resetStreams } from './reset.ts';
-import { atDestination, atSource, isStop, runLoad } from './run-load.ts';
+import { asked, isStop, runLoad } from './run-load.ts';
 import { together } from './together.ts';
 
 /** One claimed pipe: first what earlier runs began, then a new pass from the published positions (rule 5). */
@@ -35,13 +35,13 @@ async function finishEarlier(pipe: PipeRun, stored: StoredLoad): Promise<readonl
   const verdict = verdictOf(stored, pipe.bindings);
   if (verdict === 'leave' || verdict === 'replace') return [];
   if (verdict === 'publish_then_new') {
-    await atDestination(pipe, load, () => pipe.run.publish(load, stored.openStreams)); // its committed position becomes that of its streams (rule 5)
+    await asked(pipe, 'destination', load.streams, () => pipe.run.publish(load, stored.openStreams)); // its committed position becomes that of its streams (rule 5)
     return [];
   }
   // A check of its count may be what kept it from being published: the table is read again.
   if (load.staged && isComplete(stored) && load.streams.some((stream) => pipe.bindings.get(stream)?.match.entry.rowCount !== undefined)) return [];
   const outcome = await guarded(pipe, load.streams, async () => {
-    const reading = isComplete(stored) ? {} : await atSource(pipe, load.streams, () => pipe.source.port.resume(load, pipe.run.token));
+    const reading = isComplete(stored) ? {} : await asked(pipe, 'source', load.streams, () => pipe.source.port.resume(load, pipe.run.token));
     if (reading === 'lost') return 'lost'; // rule 12: a new load takes its place
     pipe.report.begun(load, true);
     countBefore(pipe, stored);
@@ -77,7 +77,7 @@ async function runNewLoads(pipe: PipeRun, streams: readonly string[]): Promise<v
   const selection = streams.flatMap((stream) => pipe.bindings.get(stream)?.selection ?? []);
   // an earlier run's refresh may just have been finished: then there is nothing left to refresh
   const marked = selection.map((wanted) => ({ ...wanted, fullRefresh: run.state.streams[wanted.stream]?.rebuild ?? wanted.fullRefresh }));
-  const planned = await atSource(pipe, streams, () =>
+  const planned = await asked(pipe, 'source', streams, () =>
     source.port.plan(marked, run.state, { maxSplits: splitLimit(job, pipe.destination), alone: pipe.alone, nextLoadId: () => engine.ports.random.uuidv7() }));
   await together(pipe.stop, planned.map((load) => (stop: AbortSignal) => guarded({ ...pipe, stop }, load.streams, () => pipe.loadSlots(async () => {
     if (stop.aborted) return 'stopped';
@@ -91,10 +91,10 @@ async function runNewLoads(pipe: PipeRun, streams: readonly string[]): Promise<v
 async function beginLoad(pipe: PipeRun, planned: Load): Promise<{ stored: Load; reading: Reading }> {
   const bindings = planned.streams.flatMap((stream) => pipe.bindings.get(stream) ?? []);
   const after = Object.fromEntries(planned.streams.map((stream) => [stream, pipe.run.state.streams[stream]?.lastLoad]));
-  const begun = await atSource(pipe, planned.streams, () => pipe.source.port.begin(planned, pipe.run.token));
+  const begun = await asked(pipe, 'source', planned.streams, () => pipe.source.port.begin(planned, pipe.run.token));
   if (begun.load.kind === 'live' && begun.load.splits.length !== 1) throw manyLiveSplits(begun.load); // rule 17: two splits that write the same keys have no order
   const load: Load = { ...begun.load, fingerprint: fingerprintOf(bindings), targets: bindings.map(({ target }) => target) };
-  const stored = await atDestination(pipe, load, () => pipe.run.begin(load, after)); // what is stored already is told again
+  const stored = await asked(pipe, 'destination', load.streams, () => pipe.run.begin(load, after)); // what is stored already is told again
   return { stored, reading: begun.reading };
 }
 
