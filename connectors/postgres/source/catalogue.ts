@@ -35,7 +35,7 @@ interface IndexRow { relation: number; primary: boolean; usable: boolean; column
 const RELATIONS = `
   SELECT c.oid::int8::text::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.reltuples::float8 AS tuples,
     CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END::text AS bytes, EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid) AS subclass,
-    CASE WHEN c.relkind IN ('r', 'm') THEN c.relam = 2 AND NOT c.relhassubclass WHEN c.relkind = 'p' THEN NOT EXISTS (
+    CASE WHEN c.relkind IN ('r', 'm') THEN c.relam = 2 WHEN c.relkind = 'p' THEN NOT EXISTS (
       SELECT FROM pg_catalog.pg_partition_tree(c.oid) p JOIN pg_catalog.pg_class x ON x.oid = p.relid WHERE p.isleaf AND (x.relkind <> 'r' OR x.relam <> 2)) ELSE false END AS heap
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
@@ -112,10 +112,11 @@ export async function loadRelations(connection: Connection, streams?: readonly s
   const indexesOf = byRelation(indexes);
   return relations.map((relation) => {
     const own = indexesOf.get(relation.oid) ?? [];
+    const inherited = relation.kind === 'r' && relation.subclass; // rows of the tables that inherit from it are read with it
     return {
       stream: `${relation.schema}.${relation.name}`, kind: KINDS[relation.kind] ?? 'table', from: quoteName(relation.schema, relation.name),
-      hasCtid: (relation.kind === 'r' || relation.kind === 'm') && !relation.subclass, hasXmin: relation.heap, types,
-      key: relation.kind === 'r' && relation.subclass ? [] : keyOf(own), // rows of the tables that inherit from it are read with it, and have no key in common
+      hasCtid: (relation.kind === 'r' || relation.kind === 'm') && !inherited, hasXmin: relation.heap && !inherited, types,
+      key: inherited ? [] : keyOf(own), // which those need not share
       columns: columnsOf.get(relation.oid) ?? [],
       indexed: own.flatMap((index) => index.columns.slice(0, 1)),
       estimatedRows: relation.tuples < 0 ? undefined : relation.tuples,
