@@ -246,6 +246,11 @@ export class DuckdbSession implements SqlSession {
     }
   }
 
+  async change(sql: string): Promise<number> {
+    const [row] = await this.query(sql);
+    return Number(row?.['Count']);
+  }
+
   private typeOf(value: SqlValue): DuckDBType {
     const { BIGINT, BOOLEAN, DOUBLE, VARCHAR } = api;
     if (typeof value === 'bigint' || Number.isSafeInteger(value)) return BIGINT;

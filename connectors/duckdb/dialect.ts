@@ -78,14 +78,12 @@ async function remake(connection: SqlConnection, fresh: TableName, name: TableNa
 }
 
 /** Columns that the stage does not have keep what the target's row holds. */
-function upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[] {
+function upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): string {
   const others = columns.filter((column) => !key.includes(column));
   const matched = others.length === 0 ? '' : ` when matched then update set ${others.map((column) => `${quoteName(column)} = s.${quoteName(column)}`).join(', ')}`;
   const list = columns.map(quoteName).join(', ');
-  return [
-    `merge into ${qualified(duckdbDialect, target)} as t using ${source} as s on (${keysEqual(duckdbDialect, key, ['t', 's'], true)})${matched}`
-    + ` when not matched then insert (${list}) values (${columns.map((column) => `s.${quoteName(column)}`).join(', ')})`,
-  ];
+  return `merge into ${qualified(duckdbDialect, target)} as t using ${source} as s on (${keysEqual(duckdbDialect, key, ['t', 's'], true)})${matched}`
+    + ` when not matched then insert (${list}) values (${columns.map((column) => `s.${quoteName(column)}`).join(', ')})`;
 }
 
 /** `on conflict` is planned as a merge, which takes DuckDB as long as ten other statements. Two at once there are not (connection.ts). */
@@ -133,6 +131,7 @@ export const duckdbDialect: SqlDialect = {
   addKey: () => [],
   alterType: (name, column, type) => `alter table ${qualified(duckdbDialect, name)} alter column ${quoteName(column)} type ${type}`,
   upsert,
+  refuseLeftOut: () => Promise.resolve(), // DuckDB has neither triggers nor rules
   put,
   swap,
   lockName: () => Promise.resolve(), // as above

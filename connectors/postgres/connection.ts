@@ -21,6 +21,8 @@ export interface Connection extends AsyncDisposable {
   query<R extends pg.QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<R[]>;
   /** Rows of several statements, sent together and answered in their order. The first error is thrown when all are answered. */
   queries(statements: readonly { readonly sql: string; readonly params?: readonly unknown[] }[]): Promise<pg.QueryResultRow[][]>;
+  /** How many rows a statement has changed. */
+  change(sql: string): Promise<number>;
   /** The columns that a query would give. */
   describe(sql: string): Promise<readonly { readonly name: string; readonly typeOid: number; readonly typmod: number }[]>;
   /** Ends it at once, whatever runs. */
@@ -132,6 +134,10 @@ class ClientConnection implements Connection {
         return answer.value.rows;
       });
     });
+  }
+
+  change(sql: string): Promise<number> {
+    return this.alone(async () => (await this.client.query(sql)).rowCount ?? 0);
   }
 
   describe(sql: string) {

@@ -36,6 +36,11 @@ class PostgresSession implements SqlSession {
     return this.connection.queries(statements);
   }
 
+  async change(sql: string): Promise<number> {
+    this.mustLive();
+    return this.connection.change(sql);
+  }
+
   async begin(first: readonly Statement[] = []): Promise<readonly (readonly SqlRow[])[]> {
     return (await this.queries([{ sql: 'begin' }, ...first])).slice(1);
   }

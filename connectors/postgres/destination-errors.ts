@@ -15,7 +15,7 @@ export const destinationErrors: ErrorTexts = {
   'ETL-PG-115': { title: 'A key comes twice', text: 'Rows of one load have the same key.' },
   'ETL-PG-116': { title: 'A step came out of turn', text: 'The program called the destination in an order that the protocol does not allow. Report it.' },
   'ETL-PG-117': { title: 'The table is protected', text: 'Row level security hides rows of the target from some. A load with other columns would put a new table in its place, without that protection but with the grants. Nothing was changed. Give the table the new columns by hand, so that it is filled in place.' },
-  'ETL-PG-118': { title: 'The target left rows out', text: 'A trigger that returns NULL, or a rule, of the target kept rows from being stored. The load was not published: the table is as it was.' },
+  'ETL-PG-118': { title: 'The target left rows out', text: 'A trigger that returns NULL, or a rule, of the target kept rows from being stored, changed or removed. Nothing of that commit was written: the table is as it was. A trigger that only spares the server what changes nothing is let be.' },
   'ETL-SQL-002': { title: 'The state was written by a newer version', text: 'The tables of state beside the data have a form that this version does not know. Nothing was read or written. Use the version that wrote it, or a newer one.' },
   'ETL-SQL-001': { title: 'The target would refuse the row', text: 'A NOT NULL, a CHECK or the length or range of a column of the target does not allow the row. It lies in quarantine with its reason.' },
 };

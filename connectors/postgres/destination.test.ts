@@ -252,7 +252,7 @@ describe('commits that go wrong', () => {
     await before.begin();
     await control.begin();
     const answers: number[] = [];
-    await database.terminate({ queries: (statements) => control.queries(statements), query: async (sql, params) => {
+    await database.terminate({ queries: (statements) => control.queries(statements), change: (sql) => control.change(sql), query: async (sql, params) => {
       const rows = await control.query(sql, params);
       answers.push(rows.length);
       return rows;
@@ -384,5 +384,66 @@ describe('commits that go wrong', () => {
     const to = target('pages', { write: 'replace' });
     await runOnce('pages', load('1', [to], { staged: true }), [row(1, 'a'), row(2, 'b'), row(1, 'c')]);
     expect(await read('pages')).toEqual([{ id: 1, v: 'c', big: null }, { id: 2, v: 'b', big: null }]);
+  });
+});
+
+describe('triggers and rules of a target', () => {
+  const isOdd = (event: string) => (table: string) => `create trigger odd before ${event} on ${table} for each row when (${event === 'insert' ? 'new' : 'old'}.id % 2 = 1) execute function leave_out()`;
+  const everyRow = (event: string) => (table: string) => `create trigger every before ${event} on ${table} for each row execute function leave_out()`;
+  const rows = [row(1, 'x'), row(2, 'x'), row(3, 'x'), row(4, 'x')];
+  const before = [row(1, 'a'), row(2, 'a')];
+  const gone = [{ op: 'delete', values: { id: 1, v: null, big: null } }, { op: 'delete', values: { id: 2, v: null, big: null } }] as const;
+  beforeAll(() => server.query("create function leave_out() returns trigger language plpgsql as 'begin return null; end'"));
+
+  it.each([
+    { name: 'an append', how: {}, what: { write: 'append', key: [] }, trigger: isOdd('insert'), sent: rows, missing: 2 },
+    { name: 'a full append', how: { staged: true }, what: { write: 'append', key: [] }, trigger: isOdd('insert'), sent: rows, missing: 2 },
+    { name: 'an append by a rule', how: {}, what: { write: 'append', key: [] }, trigger: (table: string) => `create rule none as on insert to ${table} do instead nothing`, sent: rows, missing: 4 },
+    { name: 'an append without a key', how: {}, what: { key: [] }, trigger: isOdd('insert'), sent: rows, missing: 2 },
+    { name: 'a merge of new rows', how: {}, what: {}, trigger: isOdd('insert'), sent: [row(3, 'x'), row(3, 'y'), row(4, 'x')], missing: 1 },
+    { name: 'a merge of rows that are there', how: {}, what: {}, trigger: isOdd('update'), sent: rows, missing: 1 },
+    { name: 'a full merge', how: { staged: true }, what: {}, trigger: everyRow('update'), sent: rows, missing: 2 },
+    { name: 'deletes', how: {}, what: {}, trigger: isOdd('delete'), sent: gone, missing: 1 },
+    { name: 'soft deletes', how: {}, what: { deletes: 'soft' }, trigger: isOdd('update'), sent: gone, missing: 1 },
+    { name: 'new versions', how: {}, what: { write: 'scd2' }, trigger: isOdd('insert'), sent: rows, missing: 2 },
+    { name: 'versions that end', how: {}, what: { write: 'scd2' }, trigger: isOdd('update'), sent: rows, missing: 1 },
+    { name: 'versions that a full load does not see', how: { staged: true }, what: { write: 'scd2' }, trigger: everyRow('update'), sent: [row(1, 'a')], missing: 1 },
+    { name: 'a table that is emptied', how: { staged: true }, what: { write: 'replace' }, trigger: isOdd('delete'), sent: rows, missing: 1 },
+    { name: 'a table that is filled anew', how: { staged: true }, what: { write: 'replace' }, trigger: isOdd('insert'), sent: rows, missing: 2 },
+  ] as const)('that keep rows from being written fail the run: $name', async ({ name, how, what, trigger, sent, missing }) => {
+    const to = target(name.replaceAll(' ', '_'), { ...what, key: 'key' in what ? what.key : ['id'] });
+    await runOnce(name, load('1', [to], { staged: 'staged' in how }), before);
+    await server.query(trigger(to.table));
+    const stood = await read(to.table);
+    await expect(runOnce(name, load('2', [to], how), sent, { after: '1' })).rejects.toMatchObject({ kind: 'data', code: 'ETL-PG-118', message: `A trigger or a rule of "public"."${to.table}" kept ${missing} rows from being written.` });
+    expect(await read(to.table)).toEqual(stood);
+  });
+
+  it('that stand on a partition are seen too', async () => {
+    await server.query('create table parted (id int primary key, v text, big text) partition by range (id); create table parted_low partition of parted for values from (0) to (3); create table parted_high partition of parted for values from (3) to (9)');
+    await server.query(isOdd('insert')('parted_low'));
+    await expect(runOnce('parted', load('1', [target('parted')]), rows)).rejects.toMatchObject({ code: 'ETL-PG-118', message: expect.stringContaining('kept 1 rows') as string });
+  });
+
+  it('that lose nothing are let be: values of their own, updates that change nothing, rows elsewhere besides', async () => {
+    const to = target('let_be');
+    await runOnce('let be', load('1', [to]), before);
+    await server.query(`create function touch() returns trigger language plpgsql as 'begin new.big := ''touched''; return new; end'; create table log (id int);
+      create trigger a_touch before insert on let_be for each row execute function touch(); create trigger same before update on let_be for each row execute function suppress_redundant_updates_trigger();
+      create trigger gone before delete on let_be for each row when (false) execute function leave_out()`);
+    await runOnce('let be', load('2', [to]), [row(1, 'a', 'touched'), row(2, 'b', 'touched'), row(3, 'c', 'touched'), row(3, 'd', 'touched')], { after: '1' });
+    await runOnce('let be', load('3', [to]), [row(2, 'b', 'touched'), row(3, 'd', 'touched')], { after: '2' });
+    expect(await read('let_be')).toEqual([{ id: 1, v: 'a', big: 'touched' }, { id: 2, v: 'b', big: 'touched' }, { id: 3, v: 'd', big: 'touched' }]);
+    const log = target('logged', { write: 'append', key: [] });
+    await runOnce('logged', load('1', [log]), before);
+    await server.query('create rule also as on insert to logged do also insert into log values (new.id)');
+    await runOnce('logged', load('2', [log]), rows, { after: '1' });
+    expect(await server.query('select count(*)::int as n from logged union all select count(*)::int from log')).toEqual([{ n: 6 }, { n: 4 }]);
+    const only: Schema = { key: ['id'], fields: schema.fields.slice(0, 1) };
+    const keys = target('keys_only');
+    await runOnce('keys', load('1', [keys]), [{ values: { id: 1 } }], { schema: only });
+    await server.query(everyRow('update')('keys_only'));
+    await runOnce('keys', load('2', [keys]), [{ values: { id: 1 } }, { values: { id: 2 } }], { schema: only, after: '1' });
+    expect(await read('keys_only')).toEqual([{ id: 1 }, { id: 2 }]);
   });
 });

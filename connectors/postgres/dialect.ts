@@ -96,11 +96,26 @@ async function sameShape(connection: SqlConnection, old: TableName, fresh: Table
   return after?.columns.every((column) => before?.columns.some((other) => other.name === column.name && other.type === column.type)) ?? false;
 }
 
-/** Nothing is dropped silently, not by the target either. */
-function swallowed(table: TableName, rows: number): EtlError {
-  return new EtlError({
-    kind: 'data', code: 'ETL-PG-118', message: `A trigger or a rule of ${pathOf(table)} kept ${rows} rows from being stored.`, hint: 'Disable it for the role of this connection, or leave such rows out at the source.',
-  });
+/** Does the table, or a part of it, have a trigger that can keep a row as it was, or a rule. */
+async function mayLeaveOut(connection: SqlConnection, name: TableName): Promise<boolean> {
+  const [row] = await connection.query(`with recursive parts as (select ${regclass(name)}::oid as oid union all select i.inhrelid from pg_inherits i join parts p on i.inhparent = p.oid)
+    select exists (select 1 from parts p join pg_trigger t on t.tgrelid = p.oid where not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype::int & 3 = 3)
+    or exists (select 1 from parts p join pg_rewrite r on r.ev_class = p.oid where r.ev_enabled <> 'D') as may`); // 3: for each row, before
+  return row?.['may'] === true;
+}
+
+/** Nothing is dropped silently, not by the target either. The writer's lock on the table keeps triggers as they are until its transaction ends. */
+async function refuseLeftOut(connection: SqlConnection, name: TableName, missing: readonly string[]): Promise<void> {
+  if (!(await mayLeaveOut(connection, name))) return;
+  for (const query of missing) {
+    const [row] = await connection.query(query);
+    const rows = Number(row?.['missing']);
+    if (rows <= 0) continue;
+    throw new EtlError({
+      kind: 'data', code: 'ETL-PG-118', message: `A trigger or a rule of ${pathOf(name)} kept ${rows} rows from being written.`,
+      hint: 'Disable it for the role of this connection, or leave such rows out at the source.',
+    });
+  }
 }
 
 async function refill(connection: SqlConnection, old: TableName, fresh: TableName): Promise<void> {
@@ -109,9 +124,9 @@ async function refill(connection: SqlConnection, old: TableName, fresh: TableNam
   const names = (info?.columns ?? []).map((column) => column.name).filter((column) => !before?.columns.some((other) => other.name === column && other.generated));
   const columns = names.map((column) => quoteName(column)).join(', ');
   await connection.query(`delete from ${pathOf(old)}`);
-  const [row] = await connection.query(`with stored as (insert into ${pathOf(old)} (${columns}) select ${columns} from ${pathOf(fresh)} returning 1)
-    select (select count(*) from ${pathOf(fresh)}) - count(*) as missing from stored`);
-  if (Number(row?.['missing']) !== 0) throw swallowed(old, Number(row?.['missing']));
+  await refuseLeftOut(connection, old, [`select count(*) as missing from ${pathOf(old)}`]);
+  const stored = await connection.change(`insert into ${pathOf(old)} (${columns}) select ${columns} from ${pathOf(fresh)}`);
+  await refuseLeftOut(connection, old, [`select count(*) - ${stored} as missing from ${pathOf(fresh)}`]);
   await connection.query(plainDialect.commentTable(old, info?.comment ?? ''));
   await connection.query(`drop table ${pathOf(fresh)}`);
 }
@@ -174,8 +189,9 @@ const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 
   alterType: (name, column, type) => `alter table ${pathOf(name)} alter column ${quoteName(column)} type ${type} using ${quoteName(column)}::${type}`,
   upsert: (target, source, columns, key) => {
     const list = columns.map((column) => quoteName(column)).join(', ');
-    return [`insert into ${pathOf(target)} (${list}) select ${list} from ${source} n ${onConflict(key, columns.filter((column) => !key.includes(column)))}`];
+    return `insert into ${pathOf(target)} (${list}) select ${list} from ${source} n ${onConflict(key, columns.filter((column) => !key.includes(column)))}`;
   },
+  refuseLeftOut,
   put: (these) => valuesOf(plainDialect, these).map(({ columns, values, params }) => ({
     sql: `insert into ${quoteName(STATE_SCHEMA, these.table)} (${columns}) values ${values} ${onConflict(these.key, these.replaces)}`, params,
   })),

@@ -21,6 +21,8 @@ export interface SqlConnection {
   query(sql: string, params?: readonly SqlValue[]): Promise<readonly SqlRow[]>;
   /** Several in their order, in one round trip where the database can. All are answered before the first that failed is thrown. */
   queries(statements: readonly Statement[]): Promise<readonly (readonly SqlRow[])[]>;
+  /** How many rows the statement has inserted, updated or deleted, as the database says. */
+  change(sql: string): Promise<number>;
 }
 
 /** One connection, used by one caller at a time. */
@@ -182,7 +184,12 @@ export interface SqlDialect {
    * Rows of `source` (a table or a query in brackets, one row a key) into the target: inserted, or over the row of the same key.
    * `columns` includes the key.
    */
-  upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): readonly string[];
+  upsert(target: TableName, source: string, columns: readonly string[], key: readonly string[]): string;
+  /**
+   * Called right after rows of a table of the user's were written: throws where its triggers or rules kept some as they were. `missing` are
+   * queries of a number by that name. They run only where the table has what can do so, which nobody can change from the write on.
+   */
+  refuseLeftOut(connection: SqlConnection, name: TableName, missing: readonly string[]): Promise<void>;
   /** Rows whose values come as parameters: inserted, or over the row of the same key. Two at once may do it. */
   put(rows: StateRows): readonly Statement[];
   /** `fresh` takes the name, `old` (if there is one) goes, in the running transaction; grants of `old` are kept, and what rests on it goes on. */

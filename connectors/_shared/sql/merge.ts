@@ -5,6 +5,7 @@ import { foldOf, movedCondition } from './fold.ts';
 import { DELETED, LOADED_AT, OP, ORDINAL, RUN_ID, shortName, UNAVAILABLE_MASK, UNCHANGED } from './names.ts';
 import type { RunContext } from './run.ts';
 import { stageName, type Sink, type StageColumn } from './sink.ts';
+import { insertAll, upsertAll } from './stored.ts';
 
 export interface Applying {
   readonly context: RunContext;
@@ -42,10 +43,21 @@ async function hasMoves({ context, connection }: Applying, sink: Sink): Promise<
 }
 
 /** Truncate inside the commit: readers see it with the rows that follow (rule 16). */
-async function empty({ context, connection }: Applying, sink: Sink): Promise<void> {
-  const table = qualified(context.database.dialect, sink.into);
-  const soft = sink.target.deletes === 'soft' && sink.target.write === 'merge';
-  await connection.query(soft ? `update ${table} set ${context.database.dialect.quote(DELETED)} = true` : `delete from ${table}`);
+async function empty(applying: Applying, sink: Sink): Promise<void> {
+  const { context, connection } = applying;
+  const { dialect } = context.database;
+  const table = qualified(dialect, sink.into);
+  await connection.query(deletesSoftly(sink) ? `update ${table} set ${dialect.quote(DELETED)} = true` : `delete from ${table}`);
+  await dialect.refuseLeftOut(connection, sink.into, [`select count(*) as missing from ${table} t where ${notGone(applying, sink)}`]);
+}
+
+function deletesSoftly(sink: Sink): boolean {
+  return sink.target.deletes === 'soft' && sink.target.write === 'merge';
+}
+
+/** The target's row `t` is still there. */
+function notGone({ context }: Applying, sink: Sink): string {
+  return deletesSoftly(sink) ? `not t.${context.database.dialect.quote(DELETED)}` : 'true';
 }
 
 function notTruncated(sink: Sink): string {
@@ -64,7 +76,7 @@ async function insertRows(applying: Applying, sink: Sink): Promise<void> {
   const own = ownValues(applying, sink);
   const names = [...sink.columns.map((column) => dialect.quote(column.name)), ...[...own.keys()].map(dialect.quote)];
   const values = [...sink.columns.map((column) => column.cast(`s.${dialect.quote(column.name)}`)), ...own.values()];
-  await connection.query(`insert into ${qualified(dialect, sink.into)} (${names.join(', ')}) select ${values.join(', ')} from ${stageName(dialect, sink)} s${notTruncated(sink)} order by s.${ORDINAL}`);
+  await insertAll({ dialect, connection, into: sink.into }, { columns: names.join(', '), values: values.join(', '), source: `${stageName(dialect, sink)} s${notTruncated(sink)}`, order: `s.${ORDINAL}` });
 }
 
 /** Every change stays, in order: what it did is in `_etl_op`, what it did not send is the placeholder, or NULL, and named in `_etl_unchanged`. */
@@ -85,7 +97,7 @@ async function appendRows(applying: Applying, sink: Sink): Promise<void> {
     return `case when substr(s.${UNAVAILABLE_MASK}, ${column.index + 1}, 1) = '1' then cast(${dialect.literal(policy.placeholder)} as ${column.type}) else ${value} end`;
   };
   const values = [...sink.columns.map(sent), ...own.values()];
-  await connection.query(`insert into ${qualified(dialect, sink.into)} (${names.join(', ')}) select ${values.join(', ')} from ${stageName(dialect, sink)} s order by s.${ORDINAL}`);
+  await insertAll({ dialect, connection, into: sink.into }, { columns: names.join(', '), values: values.join(', '), source: `${stageName(dialect, sink)} s`, order: `s.${ORDINAL}` });
 }
 
 /** Rows that all come in or go over the row of their key: the last of each key wins. */
@@ -111,7 +123,7 @@ async function upsert({ context, connection }: Applying, sink: Sink, source: str
     await connection.query(`insert into ${table} (${list}) select ${list} from ${source} as n`);
     return;
   }
-  for (const statement of dialect.upsert(sink.into, source, columns, sink.key)) await connection.query(statement);
+  await upsertAll({ dialect, connection, into: sink.into }, { source, columns, key: sink.key });
 }
 
 /** Rule 15: all reads of the target come first, then what is gone, then what is new. */
@@ -124,11 +136,11 @@ async function applyFold(applying: Applying, sink: Sink, moves: boolean): Promis
   await refuseMissing(applying, sink, folded);
   const table = qualified(dialect, sink.into);
   if (sink.pending.truncatedAt !== undefined) await empty(applying, sink);
-  const soft = sink.target.deletes === 'soft' && sink.target.write === 'merge';
   const match = keysEqual(dialect, sink.key, ['t', 'f'], sink.nullableKey);
-  await connection.query(soft
+  await connection.query(deletesSoftly(sink)
     ? `update ${table} as t set ${dialect.quote(DELETED)} = true from ${folded} as f where f._etl_gone and ${match}`
     : `delete from ${table} as t using ${folded} as f where f._etl_gone and ${match}`);
+  await dialect.refuseLeftOut(connection, sink.into, [`select count(*) as missing from ${table} t, ${folded} f where f._etl_gone and ${match} and ${notGone(applying, sink)}`]);
   const own = ownValues(applying, sink);
   const values = [...sink.columns.map((column) => dialect.quote(column.name)), ...[...own].map(([name, value]) => `${value} as ${dialect.quote(name)}`)];
   await upsert(applying, sink, `(select ${values.join(', ')} from ${folded} where not _etl_gone)`, [...sink.columns.map((column) => column.name), ...own.keys()]);

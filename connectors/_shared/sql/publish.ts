@@ -8,6 +8,7 @@ import type { RunContext } from './run.ts';
 import { mergeVersions } from './scd2.ts';
 import { closeLoads, forgetStage, stagesOf, type Stage } from './stages.ts';
 import { text } from './state.ts';
+import { insertAll, upsertAll } from './stored.ts';
 
 /** The stage becomes the table: keyed, dated, marked, renamed, all in this transaction. */
 async function flip(context: RunContext, control: SqlSession, load: Load, stage: Stage): Promise<void> {
@@ -88,10 +89,10 @@ async function blend(context: RunContext, control: SqlSession, load: Load, stage
   } else if (stage.target.write === 'merge') {
     const key = stage.target.key.map((column) => dialect.quote(column)).join(', ');
     const latest = `(select distinct on (${key}) * from ${qualified(dialect, stage.name)} order by ${key}, ${dialect.rowId} desc)`;
-    for (const statement of dialect.upsert(name, latest, columns.filter((column) => column !== DELETED), stage.target.key)) await control.query(statement);
+    await upsertAll({ dialect, connection: control, into: name }, { source: latest, columns: columns.filter((column) => column !== DELETED), key: stage.target.key });
   } else {
     const list = await commonColumns(control, context, stage, name);
-    await control.query(`insert into ${qualified(dialect, name)} (${list}) select ${list} from ${qualified(dialect, stage.name)} order by ${dialect.rowId}`);
+    await insertAll({ dialect, connection: control, into: name }, { columns: list, values: list, source: qualified(dialect, stage.name), order: dialect.rowId });
   }
   await control.query(`drop table ${qualified(dialect, stage.name)}`);
   await forgetStage(control, context.token.pipe, stage.name);
@@ -120,7 +121,9 @@ async function publishStage(context: RunContext, control: SqlSession, load: Load
 async function emptyTarget(context: RunContext, control: SqlSession, target: Target): Promise<void> {
   const { dialect } = context.database;
   const name = targetName(dialect, target);
-  if (await dialect.readTable(control, name)) await control.query(`delete from ${qualified(dialect, name)}`);
+  if (!(await dialect.readTable(control, name))) return;
+  await control.query(`delete from ${qualified(dialect, name)}`);
+  await dialect.refuseLeftOut(control, name, [`select count(*) as missing from ${qualified(dialect, name)}`]);
 }
 
 function notComplete(held: HeldLoad, streams: readonly string[], splits: readonly SqlRow[]): string | undefined {

@@ -6,6 +6,7 @@ import { LOADED_AT, oldKeyColumn, OP, ORDINAL, RUN_ID, shortName, STATE_SCHEMA, 
 import type { Applying } from './merge.ts';
 import type { RunContext } from './run.ts';
 import type { Sink } from './sink.ts';
+import { insertAll } from './stored.ts';
 
 export interface Versions {
   readonly target: Target;
@@ -38,11 +39,12 @@ export async function mergeVersions(context: RunContext, connection: SqlConnecti
   await connection.query(`create temporary table ${kept} as ${differing(context, versions)}`);
   await connection.query(`update ${table} as t set ${to} = v.first_at from (select ${key.join(', ')}, min(_etl_at) as first_at from ${kept} group by ${key.join(', ')}) v
     where t.${to} is null and ${keysEqual(dialect, target.key, ['t', 'v'], nullable(versions))}`);
+  await dialect.refuseLeftOut(connection, versions.into, [`select count(*) as missing from ${table} t where t.${to} is null and exists (select 1 from ${kept} v where ${keysEqual(dialect, target.key, ['t', 'v'], nullable(versions))})`]);
   const columns = versions.schema.fields.map((field) => dialect.quote(field.name)).join(', ');
   const own = ownValues(context, target);
   const [names, values] = [own.map(([name]) => `, ${dialect.quote(name)}`).join(''), own.map(([, value]) => `, ${value}`).join('')];
-  await connection.query(`insert into ${table} (${columns}, ${from}, ${to}${names}) select ${columns}, _etl_at, _etl_until${values} from
-    (select *, lead(_etl_at) over (partition by ${key.join(', ')} order by _etl_seq) as _etl_until from ${kept}) v where not _etl_gone order by _etl_seq`);
+  const dated = `(select *, lead(_etl_at) over (partition by ${key.join(', ')} order by _etl_seq) as _etl_until from ${kept}) v where not _etl_gone`;
+  await insertAll({ dialect, connection, into: versions.into }, { columns: `${columns}, ${from}, ${to}${names}`, values: `${columns}, _etl_at, _etl_until${values}`, source: dated, order: '_etl_seq' });
   await connection.query(`drop table ${kept}`);
   if (versions.closesUnseen) await closeUnseen(context, connection, versions);
 }
@@ -126,8 +128,15 @@ async function closeUnseen(context: RunContext, connection: SqlConnection, versi
   }
   const seen = keys.map((key) => `not (${target.key.map((name) => `cast(t.${dialect.quote(name)} as ${dialect.textType}) = ${dialect.literal(String(key?.[name]))}`).join(' and ')})`);
   const match = keysEqual(dialect, target.key, ['t', 's'], nullable(versions));
-  await connection.query(`update ${qualified(dialect, versions.into)} as t set ${dialect.quote(VALID_TO)} = cast(${dialect.literal(versions.startedAt)} as ${dialect.instantType})
-    where t.${dialect.quote(VALID_TO)} is null and not exists (select 1 from ${qualified(dialect, versions.from)} s where ${match})${seen.map((condition) => ` and ${condition}`).join('')}`);
+  const unseen = `t.${dialect.quote(VALID_TO)} is null and not exists (select 1 from ${qualified(dialect, versions.from)} s where ${match})${seen.map((condition) => ` and ${condition}`).join('')}`;
+  await endOpen(context, connection, versions, unseen);
+}
+
+/** Open versions of rows `t` end with the load's start. */
+async function endOpen({ database: { dialect } }: RunContext, connection: SqlConnection, { into, startedAt }: Pick<Versions, 'into' | 'startedAt'>, which: string): Promise<void> {
+  const table = qualified(dialect, into);
+  await connection.query(`update ${table} as t set ${dialect.quote(VALID_TO)} = cast(${dialect.literal(startedAt)} as ${dialect.instantType}) where ${which}`);
+  await dialect.refuseLeftOut(connection, into, [`select count(*) as missing from ${table} t where ${which}`]);
 }
 
 /** The versions of a commit. */
@@ -136,9 +145,7 @@ export async function applyVersions(applying: Applying, sink: Sink, load: Load):
   const { dialect } = context.database;
   if (!sink.stage) {
     // only truncates: whatever is open ends
-    const to = dialect.quote(VALID_TO);
-    await connection.query(`update ${qualified(dialect, sink.into)} set ${to} = cast(${dialect.literal(load.startedAt)} as ${dialect.instantType}) where ${to} is null`);
-    return;
+    return endOpen(context, connection, { into: sink.into, startedAt: load.startedAt }, `t.${dialect.quote(VALID_TO)} is null`);
   }
   if (sink.pending.unavailable.size > 0) await fillStage(applying, sink);
   await mergeVersions(context, connection, {

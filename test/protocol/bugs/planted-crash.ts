@@ -37,7 +37,7 @@ export const crashBugs: readonly PlantedBug[] = [
   },
   {
     name: 'crash: a publish that appends twice (Postgres)', catcher: { crash: 'postgres-postgres', seed: 10 },
-    edits: [{ file: PUBLISH, find: '    await control.query(`insert into ${qualified(dialect, name)} (${list})', replace: '    for (let twice = 0; twice < 2; twice++) await control.query(`insert into ${qualified(dialect, name)} (${list})' }],
+    edits: [{ file: PUBLISH, find: '    await insertAll({ dialect, connection: control', replace: '    for (let twice = 0; twice < 2; twice++) await insertAll({ dialect, connection: control' }],
   },
   { name: 'crash: no fence is checked (Postgres)', catcher: { crash: 'postgres-postgres', seed: 443 }, edits: noFences },
   {
