@@ -1,7 +1,7 @@
 import type { Field } from '#batch';
 import { EtlError } from '#sdk';
 import { keysEqual, qualified, valuesOf, type SqlConnection, type SqlDialect, type StateRows, type Statement, type Swap, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
-import { markIn, STATE_SCHEMA } from '../_shared/sql/names.ts';
+import { markIn, STATE_SCHEMA, withMark } from '../_shared/sql/names.ts';
 import { canonicalType, INSTANT, mapDuckdbType, quoteName, stageTypeOf, widensType } from './types.ts';
 
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
@@ -28,7 +28,7 @@ async function readTable(connection: SqlConnection, name: TableName): Promise<Ta
   const comment = typeof table['comment'] === 'string' ? table['comment'] : '';
   const definition = String(table['sql']);
   return {
-    name, comment, incarnation: markIn(comment),
+    name, comment, incarnation: markIn(comment), isMarked: markIn(comment) !== undefined,
     columns: columns.map((row) => ({
       name: String(row['column_name']), type: String(row['data_type']), nullable: row['is_nullable'] === true, generated: isGenerated(definition, String(row['column_name'])),
     })),
@@ -55,6 +55,8 @@ async function incarnations(connection: SqlConnection, names: readonly TableName
   });
 }
 
+const commentOn = (name: TableName, comment: string): string => `comment on table ${qualified(duckdbDialect, name)} is ${literal(comment)}`;
+
 /** A table with an index can't be renamed, so the user's own indexes are made again on the table that takes the name. Views go by name. */
 async function swap(connection: SqlConnection, { old, fresh, name, rewritten }: Swap): Promise<void> {
   const indexes = old ? await connection.query(`select sql from duckdb_indexes() where ${here(old)} and sql is not null`) : [];
@@ -74,7 +76,7 @@ async function remake(connection: SqlConnection, fresh: TableName, name: TableNa
   await connection.query(`create table ${qualified(duckdbDialect, name)} ${sql.slice(sql.indexOf('(', sql.indexOf(fresh.table)))}`);
   await connection.query(`insert into ${qualified(duckdbDialect, name)} select * from ${qualified(duckdbDialect, fresh)}`);
   await connection.query(`drop table ${qualified(duckdbDialect, fresh)}`);
-  if (typeof table?.['comment'] === 'string') await connection.query(duckdbDialect.commentTable(name, table['comment']));
+  if (typeof table?.['comment'] === 'string') await connection.query(commentOn(name, table['comment']));
 }
 
 /** Columns that the stage does not have keep what the target's row holds. */
@@ -125,7 +127,7 @@ export const duckdbDialect: SqlDialect = {
   columnNames,
   readTable,
   incarnations,
-  commentTable: (name, comment) => `comment on table ${qualified(duckdbDialect, name)} is ${literal(comment)}`,
+  mark: (name, comment, incarnation) => [commentOn(name, withMark(comment, incarnation))],
   // No index: DuckDB checks it eagerly, it slows every write, and a table that has one can't be renamed by the swap. The fold keeps keys
   // unique from commit to commit, and `publish` removes what a load repeats.
   addKey: () => [],

@@ -372,6 +372,36 @@ describe('commits that go wrong', () => {
     expect(await server.query('select * from resting')).toEqual([{ v: 'c' }]);
   });
 
+  it('rule 22: a table is known by its mark, whatever a user says in its comment; made anew it is not', async () => {
+    const to = target('marked');
+    const comment = async () => (await server.query<{ comment: string }>("select obj_description('marked'::regclass) as comment"))[0]?.comment;
+    let loads = 0;
+    const run = (more: Partial<Load> = {}) => runOnce('marked', load(String(++loads), [to], more), [row(loads, 'a')], loads === 1 ? {} : { after: String(loads - 1) });
+    await run();
+    await server.query("comment on table marked is 'mine'");
+    await run();
+    expect(await comment()).toMatch(/^mine \[etl:[0-9a-f-]{36}\]$/);
+    for (const how of ['another table in its place', 'filled anew']) {
+      if (how === 'filled anew') await server.query('create view on_marked as select v from marked');
+      await run({ staged: true, rebuild: true });
+      expect(await comment(), how).toMatch(/^mine \[etl:/);
+      await server.query("comment on table marked is 'mine'");
+      await run();
+    }
+    // a version before this one had the mark in the comment alone, as a dump has
+    await server.query('comment on type marked is null');
+    await run();
+    await server.query("comment on table marked is null");
+    await run();
+    await server.query("comment on table marked is 'mine'; comment on type marked is null");
+    const lost: unknown = await run().catch((error: unknown) => error);
+    expect(lost).toMatchObject({ code: 'ETL-PG-111', message: expect.stringContaining('it was made anew, or a comment on it has taken the place of its mark') as string, hint: expect.stringMatching(/put the mark back: comment on table "public"."marked" is 'mine \[etl:/) as string });
+    await server.query((lost as { hint: string }).hint.split('mark back: ')[1] ?? '');
+    await run();
+    await server.query('drop table marked cascade; create table marked (id int primary key, v text, big text)');
+    await expect(run()).rejects.toMatchObject({ code: 'ETL-PG-111' });
+  });
+
   it('columns that the job asked for are filled in a full load and in a merge', async () => {
     for (const [table, staged] of [['added_full', true], ['added_merge', false]] as const) {
       const to = target(table, { write: staged ? 'replace' : 'merge', addedColumns: ['_etl_loaded_at', '_etl_run_id'] });

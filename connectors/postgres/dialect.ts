@@ -1,7 +1,7 @@
 import type { Field } from '#batch';
 import { EtlError } from '#sdk';
 import { valuesOf, type MappedType, type SqlConnection, type SqlDialect, type Swap, type TableInfo, type TableName } from '../_shared/sql/dialect.ts';
-import { markIn, STATE_SCHEMA } from '../_shared/sql/names.ts';
+import { markIn, STATE_SCHEMA, withMark } from '../_shared/sql/names.ts';
 import { quoteName, quoteText } from './quoting.ts';
 import { canonicalName, invalidInput, mapField, narrower, stageTypeOf, widensName } from './target-types.ts';
 import { TypeCatalogue } from './type-catalogue.ts';
@@ -10,8 +10,14 @@ import { typeNameSql } from './type-name.ts';
 const pathOf = (name: TableName): string => quoteName(...(name.schema === undefined ? [name.table] : [name.schema, name.table]));
 const regclass = (name: TableName): string => `to_regclass(${quoteText(pathOf(name))})`;
 
+/**
+ * The comment of a table's row type. It goes with the table, through each rename, and nobody writes another: so the mark stays when a user
+ * comments the table. A dump leaves it out, and has the table's comment.
+ */
+const rowTypeComment = (table: string): string => `coalesce(obj_description((select reltype from pg_class where oid = ${table}), 'pg_type'), '')`;
+
 async function readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined> {
-  const [row] = await connection.query(`select c.oid, coalesce(obj_description(c.oid, 'pg_class'), '') as comment,
+  const [row] = await connection.query(`select c.oid, coalesce(obj_description(c.oid, 'pg_class'), '') as comment, ${rowTypeComment('c.oid')} as row_type,
     (select json_agg(json_build_object('name', a.attname, 'type', ${typeNameSql('a.atttypid', 'a.atttypmod')}, 'nullable', not a.attnotnull, 'generated', a.attgenerated <> '' or a.attidentity = 'a') order by a.attnum)
       from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)::text as columns,
     (select json_agg((select json_agg(a.attname order by k.place) from unnest(i.indkey::int2[]) with ordinality k(num, place) join pg_attribute a on a.attrelid = c.oid and a.attnum = k.num where k.place <= i.indnkeyatts))
@@ -21,8 +27,9 @@ async function readTable(connection: SqlConnection, name: TableName): Promise<Ta
   if (!row) return undefined;
   const list = <T>(value: unknown): readonly T[] => (typeof value === 'string' ? (JSON.parse(value) as readonly T[] | null) ?? [] : []);
   const comment = String(row['comment']);
+  const mark = markIn(String(row['row_type']));
   return {
-    name, comment, incarnation: markIn(comment),
+    name, comment, incarnation: mark ?? markIn(comment), isMarked: mark !== undefined && mark === markIn(comment),
     columns: list(row['columns']), uniqueKeys: list<readonly string[] | null>(row['keys']).filter((key) => key !== null), checks: list(row['checks']),
   };
 }
@@ -127,7 +134,7 @@ async function refill(connection: SqlConnection, old: TableName, fresh: TableNam
   await refuseLeftOut(connection, old, [`select count(*) as missing from ${pathOf(old)}`]);
   const stored = await connection.change(`insert into ${pathOf(old)} (${columns}) select ${columns} from ${pathOf(fresh)}`);
   await refuseLeftOut(connection, old, [`select count(*) - ${stored} as missing from ${pathOf(fresh)}`]);
-  await connection.query(plainDialect.commentTable(old, info?.comment ?? ''));
+  for (const statement of plainDialect.mark(old, info?.comment ?? '', info?.incarnation ?? '')) await connection.query(statement);
   await connection.query(`drop table ${pathOf(fresh)}`);
 }
 
@@ -182,10 +189,13 @@ const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 
   },
   readTable,
   incarnations: async (connection, names) => {
-    const [row] = await connection.query(`select json_build_array(${names.map((name) => `obj_description(${regclass(name)}, 'pg_class')`).join(', ')})::text as comments`);
-    return (JSON.parse(String(row?.['comments'])) as (string | null)[]).map((comment) => markIn(comment ?? ''));
+    const [row] = await connection.query(`select json_build_array(${names.map((name) => `concat_ws(' ', ${rowTypeComment(regclass(name))}, obj_description(${regclass(name)}, 'pg_class'))`).join(', ')})::text as comments`);
+    return (JSON.parse(String(row?.['comments'])) as string[]).map((comment) => markIn(comment));
   },
-  commentTable: (name, comment) => `comment on table ${pathOf(name)} is ${quoteText(comment)}`,
+  mark: (name, comment, incarnation) => [
+    `comment on table ${pathOf(name)} is ${quoteText(withMark(comment, incarnation))}`,
+    `comment on type ${pathOf(name)} is ${quoteText(withMark('', incarnation))}`,
+  ],
   alterType: (name, column, type) => `alter table ${pathOf(name)} alter column ${quoteName(column)} type ${type} using ${quoteName(column)}::${type}`,
   upsert: (target, source, columns, key) => {
     const list = columns.map((column) => quoteName(column)).join(', ');

@@ -117,8 +117,11 @@ export interface TableColumn {
 export interface TableInfo {
   readonly name: TableName;
   readonly columns: readonly TableColumn[];
-  /** What lies on the table itself (rule 22), if it is ours. */
+  /** The mark that lies on the table itself (rule 22), if it is ours. */
   readonly incarnation: string | undefined;
+  /** The mark lies wherever `mark` puts it. */
+  readonly isMarked: boolean;
+  /** The table's comment, in which the mark stands beside the user's own words. */
   readonly comment: string;
   /** Columns of the primary key, or of a unique constraint over exactly these columns. */
   readonly uniqueKeys: readonly (readonly string[])[];
@@ -175,8 +178,8 @@ export interface SqlDialect {
   readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined>;
   /** The marks of some tables, in one round trip (rule 22): undefined where the table or its mark is missing. */
   incarnations(connection: SqlConnection, names: readonly TableName[]): Promise<readonly (string | undefined)[]>;
-  /** Sets the table's comment, in which the mark stands beside the user's own words. */
-  commentTable(name: TableName, comment: string): string;
+  /** Puts the mark on the table: into its comment, whose own words stay, and where the database has one, into a place that no comment of a user's reaches. */
+  mark(name: TableName, comment: string, incarnation: string): readonly string[];
   /** Makes the key of a table: a primary key, or a unique index where a key column may be NULL. */
   addKey(name: TableName, key: readonly string[], nullable: boolean): readonly string[];
   alterType(name: TableName, column: string, type: string): string;

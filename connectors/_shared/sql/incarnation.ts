@@ -1,6 +1,6 @@
 import type { Target } from '#sdk';
-import type { SqlConnection, TableName } from './dialect.ts';
-import { ADOPT, markIn, STATE_SCHEMA, tableKey, withMark } from './names.ts';
+import type { SqlConnection, TableInfo, TableName } from './dialect.ts';
+import { ADOPT, STATE_SCHEMA, tableKey } from './names.ts';
 import type { RunContext } from './run.ts';
 
 /** What state says of a stream's tables, by `schema.table` (rule 22). */
@@ -18,11 +18,13 @@ export async function storeIncarnation(context: RunContext, connection: SqlConne
     [context.token.pipe, at.stream, JSON.stringify({ ...before, [tableKey(at.name)]: at.incarnation })]);
 }
 
-function lost(context: RunContext, name: TableName, found: string | undefined): Error {
-  return context.database.error({
-    what: 'state_lost',
-    message: `Table ${tableKey(name)} is not the one that state knows: ${found === undefined ? 'it was dropped or made anew' : 'another job or an older state made it'}.`,
-    hint: 'Run with `--full-refresh` to build it again, or `etl state adopt` to go on with the table as it is.',
+function lost({ database }: RunContext, name: TableName, of: { readonly found: string | undefined; readonly info: TableInfo | undefined; readonly known: string | undefined }): Error {
+  const reason = of.found !== undefined ? 'another job or an older state made it'
+    : of.info ? 'it was made anew, or a comment on it has taken the place of its mark' : 'it was dropped';
+  const [remark] = of.info && of.known !== undefined ? database.dialect.mark(name, of.info.comment, of.known) : [];
+  return database.error({
+    what: 'state_lost', message: `Table ${tableKey(name)} is not the one that state knows: ${reason}.`,
+    hint: `Run with \`--full-refresh\` to build it again, or \`etl state adopt\` to go on with the table as it is.${remark !== undefined && of.found === undefined ? ` If only its comment was changed, put the mark back: ${remark}` : ''}`,
   });
 }
 
@@ -35,24 +37,34 @@ export async function checkIncarnations(context: RunContext, connection: SqlConn
     const stored = states.get(stream) ?? (await storedIncarnations(context, connection, stream));
     states.set(stream, stored);
     const known = stored[tableKey(name)];
-    if (known !== undefined && found[index] !== known) throw lost(context, name, found[index]);
+    if (known !== undefined && found[index] !== known) throw lost(context, name, { found: found[index], known, info: await context.database.dialect.readTable(connection, name) });
   }
 }
 
-/** Gives a table its mark, if it has none, and lets state name it. A mark that state does not know is another's. */
-export async function takeTable(context: RunContext, connection: SqlConnection, at: { target: Target; name: TableName; fresh: boolean }): Promise<void> {
-  const { database } = context;
-  const { name, target } = at;
+/**
+ * Gives a table its mark, if it has none, and lets state name it. A mark that state does not know is another's. `info`: the table before
+ * this run; undefined: this run made it.
+ */
+export async function takeTable(context: RunContext, connection: SqlConnection, at: { readonly target: Target; readonly name: TableName; readonly info: TableInfo | undefined }): Promise<void> {
+  const { name, target, info } = at;
   const stored = await storedIncarnations(context, connection, target.stream);
-  if (stored[tableKey(name)] !== undefined) return;
+  const known = stored[tableKey(name)];
+  const mark = info?.incarnation;
+  if (known !== undefined) {
+    // a user's comment took the place of one mark; without the right to comment, the other one has to do
+    const marked = known !== mark || info?.isMarked === true;
+    if (!marked) await context.database.dialect.savepoint(connection, () => markTable(context, connection, { name, comment: info?.comment, incarnation: known })).catch(() => undefined);
+    return;
+  }
   await own(context, connection, target, name);
-  const info = at.fresh ? undefined : await database.dialect.readTable(connection, name);
-  const comment = info?.comment ?? '';
-  const mark = markIn(comment);
-  if (mark !== undefined && !target.shared && stored[ADOPT] === undefined) throw lost(context, name, mark);
+  if (mark !== undefined && !target.shared && stored[ADOPT] === undefined) throw lost(context, name, { found: mark, known, info });
   const incarnation = mark ?? context.uuid();
-  if (mark === undefined) await connection.query(database.dialect.commentTable(name, withMark(comment, incarnation)));
+  if (!info?.isMarked) await markTable(context, connection, { name, comment: info?.comment, incarnation });
   await storeIncarnation(context, connection, { stream: target.stream, name, incarnation });
+}
+
+export async function markTable({ database }: RunContext, connection: SqlConnection, at: { readonly name: TableName; readonly comment: string | undefined; readonly incarnation: string }): Promise<void> {
+  for (const statement of database.dialect.mark(at.name, at.comment ?? '', at.incarnation)) await connection.query(statement);
 }
 
 /** One pipe writes a table, unless all that write there say `shared`. */

@@ -1,10 +1,10 @@
 import type { Schema } from '#batch';
 import type { Load, Target } from '#sdk';
-import { tableKey, targetName, shortName, withMark } from './names.ts';
+import { tableKey, targetName, shortName } from './names.ts';
 import type { SqlConnection, TableInfo, TableName } from './dialect.ts';
 import { createTable, keyIsNullable, mapColumns, ownColumns, planTable, uniqueKey, type PlannedColumn, type TablePlan } from './evolve.ts';
 import { loadFence, runFence } from './fence.ts';
-import { own, storeIncarnation, takeTable } from './incarnation.ts';
+import { markTable, own, storeIncarnation, takeTable } from './incarnation.ts';
 import type { RunContext } from './run.ts';
 import { nothingPending, sinkKey, stageColumns, type Sink } from './sink.ts';
 import { dropStages, forgetStage, registerStage, stagesOf } from './stages.ts';
@@ -48,7 +48,7 @@ export class Tables {
     this.refuseConflicts(plan);
     if (!info) await own(this.context, control, target, name);
     for (const statement of plan.ddl) await control.query(statement);
-    await takeTable(this.context, control, { target, name, fresh: !info });
+    await takeTable(this.context, control, { target, name, info });
     const sink = this.sink(target, schema, { into: name, isTarget: true, limits: info, plan, hasKeyIndex: uniqueKey(target).length > 0, logsChanges: logged && target.write === 'append' });
     return { sink, changes: plan.ddl };
   }
@@ -98,7 +98,7 @@ export class Tables {
     this.refuseConflicts(plan);
     if (replaces || (!info && target.write !== 'scd2')) return { changes: plan.ddl };
     for (const statement of plan.ddl) await control.query(statement);
-    await takeTable(this.context, control, { target, name, fresh: !info });
+    await takeTable(this.context, control, { target, name, info });
     return { joined: { info, plan }, changes: plan.ddl };
   }
 
@@ -134,7 +134,7 @@ export async function swapShadow(context: RunContext, connection: SqlConnection,
     const old = await dialect.readTable(connection, name);
     const incarnation = context.uuid();
     await own(context, connection, stage.target, name);
-    await connection.query(dialect.commentTable(stage.name, withMark(old?.comment ?? '', incarnation)));
+    await markTable(context, connection, { name: stage.name, comment: old?.comment, incarnation });
     await dialect.swap(connection, { old: old && name, fresh: stage.name, name, rewritten: true });
     await forgetStage(connection, context.token.pipe, stage.name);
     await storeIncarnation(context, connection, { stream, name, incarnation });
