@@ -372,6 +372,47 @@ describe('commits that go wrong', () => {
     expect(await server.query('select * from resting')).toEqual([{ v: 'c' }]);
   });
 
+  it.each([
+    ['an index', 'create index on worn (v)', "select count(*)::int as n from pg_indexes where tablename = 'worn' and indexdef like '%(v)'"],
+    ['a constraint', "alter table worn add constraint long check (v <> 'no')", "select 1 as n from pg_constraint where conname = 'long'"],
+    ['NOT NULL', 'alter table worn alter v set not null', "select 1 as n from pg_attribute where attrelid = 'worn'::regclass and attname = 'v' and attnotnull"],
+    ['a default', "alter table worn alter v set default 'x'", "select 1 as n from pg_attrdef where adrelid = 'worn'::regclass"],
+    ['a column with a default', 'alter table worn add more int default 7', 'select distinct 1 as n from worn where more = 7'],
+    ['a grant on a column', 'grant select (v) on worn to public', "select 1 as n from pg_attribute where attrelid = 'worn'::regclass and attacl is not null"],
+    ['a comment on a column', "comment on column worn.v is 'said'", "select 1 as n from pg_description where objoid = 'worn'::regclass and objsubid > 0"],
+    ['a setting of a column', 'alter table worn alter v set statistics 1000', "select 1 as n from pg_attribute where attrelid = 'worn'::regclass and attname = 'v' and attstattarget = 1000"],
+    ['a setting of the table', 'alter table worn set (fillfactor = 70)', "select 1 as n from pg_class where oid = 'worn'::regclass and reloptions is not null"],
+    ['its replica identity', 'alter table worn replica identity full', "select 1 as n from pg_class where oid = 'worn'::regclass and relreplident = 'f'"],
+    ['its owner', 'create role of_worn; alter table worn owner to of_worn', "select 1 as n from pg_tables where tablename = 'worn' and tableowner = 'of_worn'"],
+    ['a function of its rows', 'create function of_row(worn) returns text language sql return ($1).v', "select 1 as n from pg_proc where proname = 'of_row'"],
+    ['a publication', 'create publication of_worn for table worn', "select 1 as n from pg_publication_tables where tablename = 'worn'"],
+    ['row level security', 'alter table worn enable row level security', "select 1 as n from pg_class where oid = 'worn'::regclass and relrowsecurity"],
+    ['statistics', 'create statistics of_worn on v, big from worn', "select 1 as n from pg_statistic_ext where stxname = 'of_worn'"],
+  ])('a full load keeps what was put on its table, with new columns and wider types too: %s', async (what, put, found) => {
+    const to = target('worn', { write: 'replace' });
+    const more: Schema = { ...schema, fields: [{ name: 'id', type: T('int64'), nullable: false }, ...schema.fields.slice(1), { name: 'extra', type: T('text'), nullable: true }] };
+    await runOnce(what, load('1', [to], { staged: true }), [row(1, 'a')]);
+    await server.query(put);
+    await runOnce(what, load('2', [to], { staged: true }), [row(2, 'b')], { after: '1' });
+    await runOnce(what, load('3', [to], { staged: true }), [{ values: { id: 3n, v: 'c', big: null, extra: 'd' } }], { after: '2', schema: more });
+    expect(await server.query(found)).toEqual([{ n: 1 }]);
+    expect(await server.query('select id, v, extra from worn')).toEqual([{ id: '3', v: 'c', extra: 'd' }]);
+    const key: Target = { ...to, key: ['v'] };
+    await expect(runOnce(what, load('4', [key], { staged: true }), [row(4, 'e')], { after: '3' })).rejects.toMatchObject({ code: 'ETL-PG-117', message: expect.stringContaining('its key is to be (v)') as string });
+    await server.query('drop table worn cascade; delete from _etl.owners');
+  });
+
+  it('a full load takes the place of a table that bears nothing more, whatever its key, columns and grants', async () => {
+    const to = target('bare', { write: 'replace', deletes: 'soft' });
+    const oid = async () => (await server.query<{ oid: number }>("select 'bare'::regclass::oid::int as oid"))[0]?.oid;
+    await runOnce('bare', load('1', [to], { staged: true }), [row(1, 'a')]);
+    await server.query('grant select on bare to public; alter table bare add nothing text');
+    const first = await oid();
+    await runOnce('bare', load('2', [{ ...to, key: ['id', 'v'] }], { staged: true }), [row(2, 'b')], { after: '1' });
+    expect(await oid()).not.toBe(first);
+    expect(await read('bare')).toEqual([{ id: 2, v: 'b', big: null }]);
+  });
+
   it('rule 22: a table is known by its mark, whatever a user says in its comment; made anew it is not', async () => {
     const to = target('marked');
     const comment = async () => (await server.query<{ comment: string }>("select obj_description('marked'::regclass) as comment"))[0]?.comment;

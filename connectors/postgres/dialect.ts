@@ -34,29 +34,47 @@ async function readTable(connection: SqlConnection, name: TableName): Promise<Ta
   };
 }
 
-/** Views, foreign keys, policies, triggers and publications that rest on a table and would go, or stop the drop. */
-async function hasDependents(connection: SqlConnection, table: string): Promise<boolean> {
-  const [row] = await connection.query(`select exists (select 1 from pg_depend d join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid where d.refclassid = 'pg_class'::regclass and d.refobjid = ${table})
-    or exists (select 1 from pg_constraint k where (k.confrelid = ${table} or k.conrelid = ${table}) and k.contype in ('f', 'c', 'x'))
-    or exists (select 1 from pg_trigger t where t.tgrelid = ${table} and not t.tgisinternal)
-    or exists (select 1 from pg_policy p where p.polrelid = ${table})
-    or exists (select 1 from pg_publication_rel p where p.prrelid = ${table})
-    or exists (select 1 from pg_inherits i where i.inhparent = ${table} or i.inhrelid = ${table})
-    or exists (select 1 from pg_statistic_ext e where e.stxrelid = ${table})
-    or exists (select 1 from pg_index i where i.indrelid = ${table} and not i.indisprimary)
-    or exists (select 1 from pg_attribute a where a.attrelid = ${table} and a.attnum > 0 and (a.attgenerated <> '' or a.attidentity <> '' or a.atthasdef))
-    or exists (select 1 from pg_class c where c.oid = ${table} and (c.relkind <> 'r' or c.relrowsecurity or c.relforcerowsecurity)) as found`);
-  return row?.['found'] === true;
+/**
+ * What rests on a table, or was set on it, and would go if `fresh` took its place, or would stop that: views, constraints, indexes, triggers,
+ * policies, publications, defaults, settings of the table and its columns. At most three of them, by name. The key is the job's.
+ */
+async function bornBy(connection: SqlConnection, old: TableName, fresh: TableName): Promise<readonly string[]> {
+  const table = (it: string) => `${it}.relkind, ${it}.relowner, ${it}.reltablespace, ${it}.relpersistence, ${it}.relreplident, ${it}.relrowsecurity, ${it}.relforcerowsecurity, ${it}.relam, ${it}.reloftype, ${it}.reloptions`;
+  const column = (it: string) => `${it}.attidentity, ${it}.attgenerated, ${it}.attacl, ${it}.attoptions, ${it}.attstattarget, col_description(${it}.attrelid, ${it}.attnum), (select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d where d.adrelid = ${it}.attrelid and d.adnum = ${it}.attnum)`;
+  const typed = (it: string) => `${it}.attstorage, ${it}.attcollation, to_jsonb(${it}) -> 'attcompression'`; // before Postgres 14 there is none
+  const [row] = await connection.query(`select array_to_json(array(
+    select pg_describe_object(d.classid, d.objid, d.objsubid) from pg_class o join pg_depend d on (d.refclassid = 'pg_class'::regclass and d.refobjid = o.oid) or (d.refclassid = 'pg_type'::regclass and d.refobjid = o.reltype)
+      where o.oid = ${regclass(old)} and d.deptype <> 'i' and d.classid <> 'pg_attrdef'::regclass
+      and not exists (select 1 from pg_constraint k where d.classid = 'pg_constraint'::regclass and k.oid = d.objid and k.contype in ('p', 'n'))
+    union select 'what it inherits' from pg_inherits i where i.inhrelid = ${regclass(old)}
+    union select 'its security label' from pg_seclabel l where l.classoid = 'pg_class'::regclass and l.objoid = ${regclass(old)}
+    union select 'settings of the table' from pg_class o, pg_class f where o.oid = ${regclass(old)} and f.oid = ${regclass(fresh)} and (${table('o')}) is distinct from (${table('f')})
+    union select 'settings of column ' || a.attname from pg_attribute a left join pg_attribute b on b.attrelid = ${regclass(fresh)} and b.attname = a.attname
+      where a.attrelid = ${regclass(old)} and a.attnum > 0 and not a.attisdropped
+      and (a.attnotnull and not coalesce(b.attnotnull, false) and not exists (select 1 from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any(i.indkey))
+        or case when b.attrelid is null then a.atthasdef or a.attidentity <> '' or a.attacl is not null else (${column('a')}) is distinct from (${column('b')}) end
+        or a.atttypid = b.atttypid and (${typed('a')}) is distinct from (${typed('b')}))
+    limit 3))::text as born`);
+  return JSON.parse(String(row?.['born'])) as string[];
 }
 
-/** Whose rows not everybody may see: a table made anew would show them to all who were granted it. */
-async function refuseUnprotected(connection: SqlConnection, table: TableName): Promise<void> {
-  const [row] = await connection.query(`select c.relrowsecurity or c.relforcerowsecurity or exists (select 1 from pg_policy p where p.polrelid = c.oid) as protected from pg_class c where c.oid = ${regclass(table)}`);
-  if (row?.['protected'] !== true) return;
-  throw new EtlError({
-    kind: 'schema', code: 'ETL-PG-117', message: `${pathOf(table)} has row level security, and its columns are to change, for which it would be made anew without it.`,
-    hint: 'Give it the new columns by hand (alter table … add column …), so that it can be filled in place; or take its policies and row level security away.',
+/** Makes the table take the rows of `fresh` as it stands: new columns and wider types, as for any other load. */
+async function fit(connection: SqlConnection, { old, fresh, born }: { readonly old: TableName; readonly fresh: TableName; readonly born: readonly string[] }): Promise<void> {
+  const before = await readTable(connection, old);
+  const after = await readTable(connection, fresh);
+  const misfit = (what: string) => new EtlError({
+    kind: 'schema', code: 'ETL-PG-117', message: `${pathOf(old)} can not take these rows as it stands: ${what}. A table made anew would be without ${born.join(', ')}.`,
+    hint: 'Change the column or the key by hand, so that the table can be filled in place; or take away what rests on it.',
   });
+  for (const { name, type } of after?.columns ?? []) {
+    const there = before?.columns.find((column) => column.name === name)?.type;
+    if (there === undefined) await connection.query(`alter table ${pathOf(old)} add column ${quoteName(name)} ${type}`);
+    else if (canonicalName(there) === canonicalName(type) || widensName(type, there)) continue;
+    else if (widensName(there, type)) await connection.query(plainDialect.alterType(old, name, type));
+    else throw misfit(`${name} is ${there}, and is to be ${type}`);
+  }
+  const key = after?.uniqueKeys.find((wanted) => !before?.uniqueKeys.some((unique) => unique.length === wanted.length && wanted.every((name) => unique.includes(name))));
+  if (key) throw misfit(`its key is to be (${key.join(', ')})`);
 }
 
 /** Owner's grants go on to the table that takes the name. */
@@ -70,8 +88,8 @@ async function copyGrants(connection: SqlConnection, from: string, to: TableName
 }
 
 /**
- * A rename, so that nothing is written twice. A table that more rests on (views, foreign keys, triggers, policies, own indexes or
- * constraints) is emptied and filled instead, in the same transaction: slower, but what rests on it goes on.
+ * A rename, so that nothing is written twice. A table that bears more than the one that would take its place is emptied and filled instead,
+ * in the same transaction: slower, but what rests on it goes on.
  */
 async function swap(connection: SqlConnection, { old, fresh, name }: Swap): Promise<void> {
   const to = quoteName(name.table);
@@ -80,8 +98,11 @@ async function swap(connection: SqlConnection, { old, fresh, name }: Swap): Prom
     return renameKey(connection, name);
   }
   await connection.query(`lock table ${pathOf(old)} in access exclusive mode`);
-  if (await hasDependents(connection, regclass(old)) && (await sameShape(connection, old, fresh))) return refill(connection, old, fresh);
-  await refuseUnprotected(connection, old);
+  const born = await bornBy(connection, old, fresh);
+  if (born.length > 0) {
+    await fit(connection, { old, fresh, born });
+    return refill(connection, old, fresh);
+  }
   await copyGrants(connection, regclass(old), fresh);
   await connection.query(`drop table ${pathOf(old)}`);
   await connection.query(`alter table ${pathOf(fresh)} rename to ${to}`);
@@ -95,12 +116,6 @@ async function renameKey(connection: SqlConnection, name: TableName): Promise<vo
   if (!row) return;
   const [taken] = await connection.query(`select 1 as one from pg_class where relname = $1 and relnamespace = (select relnamespace from pg_class where oid = ${regclass(name)})`, [wanted]);
   if (!taken) await connection.query(`alter table ${pathOf(name)} rename constraint ${quoteName(String(row['conname']))} to ${quoteName(wanted)}`);
-}
-
-async function sameShape(connection: SqlConnection, old: TableName, fresh: TableName): Promise<boolean> {
-  const before = await readTable(connection, old);
-  const after = await readTable(connection, fresh);
-  return after?.columns.every((column) => before?.columns.some((other) => other.name === column.name && other.type === column.type)) ?? false;
 }
 
 /** Does the table, or a part of it, have a trigger that can keep a row as it was, or a rule. */
