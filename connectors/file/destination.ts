@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Schema } from '#batch';
 import {
-  failpoint, type Capabilities, type CheckReport, type ConnectorContext, type Destination, type JobState, type Lease, type Owner, type PipeId,
+  EtlError, failpoint, type Capabilities, type CheckReport, type ConnectorContext, type Destination, type JobState, type Lease, type Owner, type PipeId,
   type QuarantinedRow, type Run, type RunToken, type SchemaPlan, type StateCommand, type Target,
 } from '#sdk';
 import { fenced } from '../_shared/commit-log/errors.ts';
@@ -12,13 +12,13 @@ import type { Disk } from '../_shared/commit-log/disk/disk.ts';
 import { nodeDisk } from '../_shared/commit-log/disk/node.ts';
 import type { Format } from '../_shared/formats/format.ts';
 import { fileCapabilities, fileOptionsOf, type FileConfig } from './config.ts';
-import { diskError, noNewTable } from './errors.ts';
-import { incarnationOf, settleTable, tablesOf } from './folder.ts';
+import { diskError } from './errors.ts';
+import { incarnationOf, lookAt, settleTable, tablesOf } from './folder.ts';
 import { makesFolder, tableOf } from './layout.ts';
 import { leaseOf, readLease, writeLease } from './lease.ts';
 import { Pipe, type Place } from './place.ts';
 import { readQuarantine } from './quarantine.ts';
-import { FileRun } from './run.ts';
+import { FileRun, knownIncarnation } from './run.ts';
 
 /** Opened at the first row: a command that writes none does not pay for a format. */
 async function formatOf(name: string): Promise<Format> {
@@ -79,17 +79,20 @@ export class FileDestination implements Destination {
     }
   }
 
-  async planSchema(target: Target, schema: Schema): Promise<SchemaPlan> {
+  async planSchema(id: PipeId, target: Target, schema: Schema, rebuild: boolean): Promise<SchemaPlan> {
     const options = fileOptionsOf(target.options);
     const format = await formatOf(options.format);
     const columns = schema.fields.map((field) => format.mapColumn(field, options));
-    const table = tableOf(target);
-    const exists = (await this.place.disk.list(join(this.place.root, table))).length > 0;
-    const possible = this.capabilities.writeModes.includes(target.write);
-    return {
-      ddl: exists ? [] : [makesFolder(table)], columns,
-      conflicts: !exists && !target.evolve.tables ? [noNewTable(table).message] : possible ? [] : [`write: ${target.write} can't be done with files; append and replace can`],
-    };
+    if (!this.capabilities.writeModes.includes(target.write)) return { ddl: [], columns, conflicts: [`write: ${target.write} can't be done with files; append and replace can`] };
+    const pipe = this.pipe(id);
+    await pipe.log.readOn();
+    try {
+      const { names } = await lookAt(pipe, { target, known: knownIncarnation(pipe.log.fold, target, rebuild || target.write === 'replace') });
+      return { ddl: names.length > 0 ? [] : [makesFolder(tableOf(target))], columns, conflicts: [] };
+    } catch (error) {
+      if (error instanceof EtlError && error.kind !== 'transient') return { ddl: [], columns, conflicts: [`${error.message} ${error.hint ?? ''}`] };
+      throw error;
+    }
   }
 
   async state(id: PipeId): Promise<JobState> {

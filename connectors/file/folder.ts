@@ -46,19 +46,24 @@ interface Bound {
 export async function bindTable(pipe: Pipe, { target, known }: Claimed): Promise<Bound> {
   const table = tableOf(target);
   for (;;) {
-    const mark = await readMark(pipe, table);
-    if (known !== undefined && mark?.id !== known) throw targetLost(table);
-    if (mark) {
-      assertOurs(pipe, { table, mark, shared: target.shared });
-      return { id: mark.id, made: false };
-    }
-    const names = await pipe.place.disk.list(join(pipe.place.root, table));
-    const foreign = names.find((name) => !name.startsWith('.') && /\.(parquet|jsonl)$/.test(name));
-    if (foreign !== undefined && !target.shared) throw unknownFiles(table, foreign);
-    if (names.length === 0 && !target.evolve.tables) throw noNewTable(table);
+    const { mark, names } = await lookAt(pipe, { target, known });
+    if (mark) return { id: mark.id, made: false };
     const id = await makeMark(pipe, table, target.shared);
     if (id !== undefined) return { id, made: names.length === 0 };
   }
+}
+
+/** The folder as it stands; throws what keeps a load from writing there. Reads only. */
+export async function lookAt(pipe: Pipe, { target, known }: Claimed): Promise<{ readonly mark: Mark | undefined; readonly names: readonly string[] }> {
+  const table = tableOf(target);
+  const mark = await readMark(pipe, table);
+  if (known !== undefined && mark?.id !== known) throw targetLost(table);
+  if (mark) assertOurs(pipe, { table, mark, shared: target.shared });
+  const names = await pipe.place.disk.list(join(pipe.place.root, table));
+  const foreign = mark ? undefined : names.find((name) => !name.startsWith('.') && /\.(parquet|jsonl)$/.test(name));
+  if (foreign !== undefined && !target.shared) throw unknownFiles(table, foreign);
+  if (names.length === 0 && !target.evolve.tables) throw noNewTable(table);
+  return { mark, names };
 }
 
 function assertOurs(pipe: Pipe, { table, mark, shared }: { table: string; mark: Mark; shared: boolean }): void {

@@ -13,9 +13,13 @@ import type { Pipe } from './place.ts';
 import { FileSession } from './session.ts';
 
 /** The incarnation that a folder must bear: none while the state names none, or when the whole table is replaced (rule 22). */
-export function knownIncarnation(fold: Fold, load: Load, target: Target): string | undefined {
-  if (load.staged && replacesAt(load, target.stream)) return undefined;
-  return fold.streams.get(target.stream)?.incarnations.get(tableOf(target));
+export function knownIncarnation(fold: Fold, target: Target, replaced: boolean): string | undefined {
+  return replaced ? undefined : fold.streams.get(target.stream)?.incarnations.get(tableOf(target));
+}
+
+/** The load's files take the place of all that the folder holds. */
+export function isReplaced(load: Load, { stream }: Target): boolean {
+  return load.staged && replacesAt(load, stream);
 }
 
 const targetsOf = (load: Load, streams: readonly string[]): readonly Target[] => load.targets.filter((target) => streams.includes(target.stream));
@@ -58,7 +62,7 @@ export class FileRun implements Run {
     await this.pipe.log.append(intent);
     await failpoint('file.open.recorded');
     for (const target of targetsOf(load, split.streams)) {
-      const known = knownIncarnation(this.pipe.log.fold, load, target);
+      const known = knownIncarnation(this.pipe.log.fold, target, isReplaced(load, target));
       if (known !== undefined && (await incarnationOf(this.pipe, tableOf(target))) !== known) throw targetLost(tableOf(target));
       await settleTable(this.pipe, tableOf(target));
     }
@@ -90,7 +94,7 @@ export class FileRun implements Run {
       const table = tableOf(target);
       const id = await incarnationOf(this.pipe, table);
       const staged = folded?.incarnations.find((one) => one.stream === target.stream && one.table === table)?.id;
-      const wanted = knownIncarnation(fold, load, target) ?? staged;
+      const wanted = knownIncarnation(fold, target, isReplaced(load, target)) ?? staged;
       if (wanted !== undefined && id !== wanted) throw targetLost(table);
       const names = new Set(await this.pipe.place.disk.list(join(this.pipe.place.root, table)));
       const gone = folded?.staged.find((file) => file.table === table && !names.has(hidden(file.name)));

@@ -96,7 +96,7 @@ it.each([['written straight into the table', 'replace', true], ['through a stage
     if (each.as !== undefined) expect(columns.find((column) => column.name === each.name)?.type, each.name).toBe(each.as);
   }
   await using to = await connect();
-  const again = await to.planSchema(targetOf(table, { write }), schemaOf(cases), write === 'replace');
+  const again = await to.planSchema(table, targetOf(table, { write }), schemaOf(cases), false);
   expect([again.ddl, again.conflicts], 'the next run finds the table as it left it').toEqual([[], []]);
 });
 

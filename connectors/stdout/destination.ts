@@ -53,7 +53,7 @@ export class StdoutDestination implements Destination {
     return Promise.resolve([{ what: 'standard output', level: 'ok', detail: 'JSON lines, at least once' }]);
   }
 
-  async planSchema(target: Target, schema: Schema): Promise<SchemaPlan> {
+  async planSchema(_pipe: string, target: Target, schema: Schema): Promise<SchemaPlan> {
     const format = await jsonl();
     const columns = schema.fields.map((field) => format.mapColumn(field, DEFAULT_FORMAT_OPTIONS));
     return { ddl: [], columns, conflicts: target.write === 'append' ? [] : [`write: ${target.write} can't be done on a pipe; append can`] };

@@ -1,8 +1,10 @@
 import type { ResolvedJob } from '../job/resolved.ts';
 import { bind, digest, refuseSharedTables, refuseUnknownColumns, type Binding } from '../plan/bind.ts';
 import { matchStreams, selected } from '../plan/pipes.ts';
-import type { Destination, Json, JobState, Load, Position, SchemaPlan, Source } from '../sdk/contract.ts';
-import { classified, discoverFor, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
+import type { Destination, Json, JobState, Load, PipeId, Position, SchemaPlan, Source } from '../sdk/contract.ts';
+import { refuseOtherSource } from '../state/stateful.ts';
+import { classified, discoverFor, greeted, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
+import { refuseMixing } from './fingerprint.ts';
 import { splitLimit } from './pipe-run.ts';
 
 export interface PlanJobOptions {
@@ -39,17 +41,20 @@ export interface JobPlan {
 export async function planJob(job: ResolvedJob, options: PlanJobOptions, engine: EngineContext): Promise<JobPlan> {
   const source = await openSource(job, engine);
   try {
+    const identity = await greeted(source, () => source.port.identity());
     const catalogue = await discoverFor(job, source);
     const pipes: { pipe: string; streams: PlannedStream[] }[] = [];
     for (const { id, destination: name, streams } of matchStreams(job, catalogue, options.select)) {
       const destination = await openDestination(job, name, engine);
       try {
         const state = await classified(destination.connector, () => destination.port.state(id));
+        refuseOtherSource(id, state, identity);
         const bound = streams.map((match) => bind(match, destination.port.capabilities, { fullRefresh: options.fullRefresh ?? false, state }));
         refuseSharedTables(bound, destination.port.capabilities);
         refuseUnknownColumns(bound);
+        refuseMixing(state, bound);
         const chosen = bound.filter(({ stream }) => selected(options.select, stream));
-        pipes.push({ pipe: id, streams: await planStreams(job, source, destination, { chosen, state, nextLoadId: () => engine.ports.random.uuidv7() }) });
+        pipes.push({ pipe: id, streams: await planStreams(job, source, destination, { id, chosen, state, nextLoadId: () => engine.ports.random.uuidv7() }) });
       } finally {
         await destination.port[Symbol.asyncDispose]();
       }
@@ -60,13 +65,12 @@ export async function planJob(job: ResolvedJob, options: PlanJobOptions, engine:
   }
 }
 
-async function planStreams(job: ResolvedJob, source: Connected<Source>, destination: Connected<Destination>, of: { chosen: readonly Binding[]; state: JobState; nextLoadId: () => string }): Promise<PlannedStream[]> {
-  const { chosen, state, nextLoadId } = of;
+async function planStreams(job: ResolvedJob, source: Connected<Source>, destination: Connected<Destination>, of: { id: PipeId; chosen: readonly Binding[]; state: JobState; nextLoadId: () => string }): Promise<PlannedStream[]> {
+  const { id, chosen, state, nextLoadId } = of;
   const loads = await classified(source.connector, () => source.port.plan(chosen.map(({ selection }) => selection), state, { maxSplits: splitLimit(job, destination), nextLoadId }));
   const planned: PlannedStream[] = [];
   for (const binding of chosen) {
-    const replaces = binding.selection.fullRefresh || binding.target.write === 'replace';
-    const plan = await classified(destination.connector, () => destination.port.planSchema(binding.target, binding.schema, replaces));
+    const plan = await classified(destination.connector, () => destination.port.planSchema(id, binding.target, binding.schema, binding.selection.fullRefresh));
     planned.push(describe(binding, binding.conflicts.length > 0 ? { ...plan, conflicts: binding.conflicts } : plan, { load: loads.find((load) => load.streams.includes(binding.stream)), state, destination: destination.port }));
   }
   return planned;

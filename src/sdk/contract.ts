@@ -239,7 +239,7 @@ export interface SchemaPlan {
   /** What a load would change now, in order, as its receipts will report it; empty: nothing to do. */
   readonly ddl: readonly string[];
   readonly columns: readonly ColumnMapping[];
-  /** A change that is not additive, or that the target's contract forbids. */
+  /** A change that is not additive, or that the target's contract forbids; a table that is not this pipe's. */
   readonly conflicts: readonly string[];
 }
 
@@ -336,8 +336,8 @@ export interface Destination extends AsyncDisposable {
   readonly capabilities: Capabilities;
   /** Reads only; with `probe` it writes and removes a marked object. */
   check(options: { readonly probe: boolean }): Promise<CheckReport>;
-  /** What a load would change at its table, by the same code. `replaces`: it makes the table anew. Reads only. */
-  planSchema(target: Target, schema: Schema, replaces: boolean): Promise<SchemaPlan>;
+  /** What a load would change at its table, or be refused for there (rule 22), by the same code. `rebuild`: as of the load. Reads only. */
+  planSchema(pipe: PipeId, target: Target, schema: Schema, rebuild: boolean): Promise<SchemaPlan>;
   /** Reads only, takes nothing. */
   state(pipe: PipeId): Promise<JobState>;
   /** Reads only. The engine watches it; undefined: nobody ever ran. */

@@ -21,7 +21,7 @@ export function withStateStore(sink: Destination, options: StateStoreOptions): D
   return {
     capabilities: sink.capabilities,
     check: (how) => sink.check(how),
-    planSchema: (target, schema, replaces) => sink.planSchema(target, schema, replaces),
+    planSchema: (pipe, target, schema, rebuild) => sink.planSchema(pipe, target, schema, rebuild),
     state: async (pipe) => (await fileOf(pipe).read()).state,
     lease: async (pipe) => (await fileOf(pipe).read()).lease,
     claim: (pipe, owner) => claim(sink, fileOf(pipe), { pipe, owner }, options.ports),
@@ -43,16 +43,22 @@ const FRESH: StreamState = { rebuild: false, incarnations: {} };
 async function claim(sink: Destination, file: StateFile, of: { pipe: string; owner: Owner }, ports: Ports): Promise<Run> {
   const { owner } = of;
   const stored = await file.update((before) => {
-    const known = before.state.sourceIdentity;
-    if (known !== undefined && known !== owner.sourceIdentity) {
-      throw new EtlError({ kind: 'state_lost', code: 'ETL-STATE-002', message: `The state of ${of.pipe} belongs to another source: ${known}, not ${owner.sourceIdentity}.`, hint: 'If it is the same data (a clone, an upgrade), accept it with `etl state adopt`; else start anew with `etl state reset`.' });
-    }
+    refuseOtherSource(of.pipe, before.state, owner.sourceIdentity);
     return {
       ...before, state: { ...before.state, runEpoch: before.state.runEpoch + 1, sourceIdentity: owner.sourceIdentity, owner: owner.job },
       lease: { runId: owner.runId, host: owner.host, pid: owner.pid, beat: (before.lease?.beat ?? 0) + 1, released: false },
     };
   });
   return new StoredRun({ sink, file, token: { pipe: of.pipe, runEpoch: stored.state.runEpoch, runId: owner.runId }, ports }, stored);
+}
+
+/** Positions of one source mean nothing in another (rule 22). */
+export function refuseOtherSource(pipe: string, { sourceIdentity: known }: JobState, found: string): void {
+  if (known === undefined || known === found) return;
+  throw new EtlError({
+    kind: 'state_lost', code: 'ETL-STATE-002', message: `"${pipe}" has its positions from source ${known}, but the source is now ${found}.`,
+    hint: 'Correct the connection. If it is the same data (a clone, an upgrade), accept it with `etl state adopt`; else accept it, and load anew with --full-refresh.',
+  });
 }
 
 async function attach(sink: Destination, file: StateFile, token: RunToken, ports: Ports): Promise<Run> {

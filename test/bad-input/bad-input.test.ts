@@ -52,6 +52,10 @@ async function prove(one: BrokenCase): Promise<void> {
     await one.before?.(world);
     const text = world.read('job.yaml');
     const before = await world.visible();
+    if (one.planned) {
+      const plan = await world.etl('plan', 'job.yaml');
+      expect([plan.exit === 0, plan.out + plan.err], 'a plan promises nothing that a run refuses').toEqual([false, expect.stringContaining(one.says)]);
+    }
     const said = await (one.run?.(world) ?? world.etl('run', 'job.yaml', ...(one.args ?? [])));
     judge(one, text, said);
     await one.after?.(world);

@@ -8,6 +8,8 @@ export interface BrokenCase {
   /** What breaks it. */
   readonly before?: (world: World) => Promise<void> | void;
   readonly args?: readonly string[];
+  /** `etl plan` sees it too. */
+  readonly planned?: true;
   /** In place of `etl run job.yaml`. */
   readonly run?: (world: World) => Promise<Said>;
   /** Ends what `before` or `run` began. */

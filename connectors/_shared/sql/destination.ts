@@ -7,6 +7,7 @@ import type { SqlConnection, SqlDatabase, SqlSession, Statement } from './dialec
 import { Control } from './control.ts';
 import { planTable } from './evolve.ts';
 import { runFence } from './fence.ts';
+import { refusal } from './incarnation.ts';
 import { ADOPT, STATE_SCHEMA, targetName } from './names.ts';
 import { SqlRun, type RunContext } from './run.ts';
 import { backendsOf, count, FORMAT_ROW, json, leaseOf, readState, STATE_DDL, stateForm, STREAMS, text, type StateForm } from './state.ts';
@@ -42,11 +43,14 @@ export class SqlDestination implements Destination {
     return this.options.check(options.probe);
   }
 
-  async planSchema(target: Target, schema: Schema, replaces: boolean): Promise<SchemaPlan> {
+  async planSchema(pipe: PipeId, target: Target, schema: Schema, rebuild: boolean): Promise<SchemaPlan> {
     return this.reading(async (connection) => {
-      await this.database.dialect.prepareTypes(connection, schema.fields);
-      const info = await this.database.dialect.readTable(connection, targetName(this.database.dialect, target));
-      return planTable(this.database.dialect, { info, target, schema, replaces });
+      const { dialect } = this.database;
+      await dialect.prepareTypes(connection, schema.fields);
+      const info = await dialect.readTable(connection, targetName(dialect, target));
+      const plan = planTable(dialect, { info, target, schema, replaces: rebuild || target.write === 'replace' });
+      const refused = await refusal({ database: this.database, token: { pipe } }, connection, { target, info, rebuild, hasState: await this.hasState(connection) });
+      return refused ? { ...plan, conflicts: [`${refused.message} ${refused.hint ?? ''}`] } : plan;
     });
   }
 
@@ -140,7 +144,7 @@ export class SqlDestination implements Destination {
     const [row] = await control.query(`select source_identity from ${STATE_SCHEMA}.pipes where pipe = $1`, [pipe]);
     throw this.database.error({
       what: 'state_lost', message: `"${pipe}" has its positions from source ${text(row?.['source_identity']) ?? 'unknown'}, but the source is now ${owner.sourceIdentity}.`,
-      hint: 'If it is a clone or an upgrade of the same data, run `etl state adopt`; otherwise start over with `--full-refresh`.',
+      hint: 'If it is a clone or an upgrade of the same data, run `etl state adopt`; otherwise adopt it, and start over with `--full-refresh`.',
     });
   }
 

@@ -1,12 +1,15 @@
-import type { Target } from '#sdk';
-import type { SqlConnection, TableInfo, TableName } from './dialect.ts';
-import { ADOPT, STATE_SCHEMA, tableKey } from './names.ts';
+import type { EtlError, RunToken, Target } from '#sdk';
+import type { SqlConnection, SqlDatabase, TableInfo, TableName } from './dialect.ts';
+import { ADOPT, STATE_SCHEMA, tableKey, targetName } from './names.ts';
 import type { RunContext } from './run.ts';
+
+/** Of a run, what it takes to read. */
+type Reader = { readonly database: SqlDatabase; readonly token: Pick<RunToken, 'pipe'> };
 
 /** What state says of a stream's tables, by `schema.table` (rule 22). */
 export type Incarnations = Readonly<Record<string, string>>;
 
-export async function storedIncarnations(context: RunContext, connection: SqlConnection, stream: string): Promise<Incarnations> {
+export async function storedIncarnations(context: Reader, connection: SqlConnection, stream: string): Promise<Incarnations> {
   const [row] = await connection.query(`select incarnations from ${STATE_SCHEMA}.streams where pipe = $1 and stream = $2`, [context.token.pipe, stream]);
   return row ? (JSON.parse(String(row['incarnations'])) as Record<string, string>) : {};
 }
@@ -18,7 +21,7 @@ export async function storeIncarnation(context: RunContext, connection: SqlConne
     [context.token.pipe, at.stream, JSON.stringify({ ...before, [tableKey(at.name)]: at.incarnation })]);
 }
 
-function lost({ database }: RunContext, name: TableName, of: { readonly found: string | undefined; readonly info: TableInfo | undefined; readonly known: string | undefined }): Error {
+function lost({ database }: Reader, name: TableName, of: { readonly found: string | undefined; readonly info: TableInfo | undefined; readonly known: string | undefined }): EtlError {
   const reason = of.found !== undefined ? 'another job or an older state made it'
     : of.info ? 'it was made anew, or a comment on it has taken the place of its mark' : 'it was dropped';
   const [remark] = of.info && of.known !== undefined ? database.dialect.mark(name, of.info.comment, of.known) : [];
@@ -57,7 +60,7 @@ export async function takeTable(context: RunContext, connection: SqlConnection, 
     return;
   }
   await own(context, connection, target, name);
-  if (mark !== undefined && !target.shared && stored[ADOPT] === undefined) throw lost(context, name, { found: mark, known, info });
+  if (isStrange(mark, target, stored)) throw lost(context, name, { found: mark, known, info });
   const incarnation = mark ?? context.uuid();
   if (!info?.isMarked) await markTable(context, connection, { name, comment: info?.comment, incarnation });
   await storeIncarnation(context, connection, { stream: target.stream, name, incarnation });
@@ -67,17 +70,37 @@ export async function markTable({ database }: RunContext, connection: SqlConnect
   for (const statement of database.dialect.mark(at.name, at.comment ?? '', at.incarnation)) await connection.query(statement);
 }
 
+function isStrange(mark: string | undefined, target: Target, stored: Incarnations): boolean {
+  return mark !== undefined && !target.shared && stored[ADOPT] === undefined;
+}
+
 /** One pipe writes a table, unless all that write there say `shared`. */
 export async function own(context: RunContext, connection: SqlConnection, target: Target, name: TableName): Promise<void> {
   const key = tableKey(name);
-  const others = await connection.query(`select pipe, shared from ${STATE_SCHEMA}.owners where table_key = $1 and pipe <> $2`, [key, context.token.pipe]);
-  const other = others.find((row) => row['shared'] !== true || !target.shared);
-  if (other) {
-    throw context.database.error({
-      what: 'state_lost', message: `Table ${key} is written by "${String(other['pipe'])}" already.`,
-      hint: 'Give this job a table of its own, or set `shared: append` in both jobs. If that job is gone, run `etl state adopt`.',
-    });
-  }
+  const taken = await otherOwner(context, connection, target, name);
+  if (taken) throw taken;
   await connection.queries(context.database.dialect.put({ table: 'owners', key: ['table_key', 'pipe'], replaces: ['shared'], rows: [{ table_key: key, pipe: context.token.pipe, shared: target.shared }] }));
 }
 
+async function otherOwner({ database, token }: Reader, connection: SqlConnection, target: Target, name: TableName): Promise<EtlError | undefined> {
+  const key = tableKey(name);
+  const others = await connection.query(`select pipe, shared from ${STATE_SCHEMA}.owners where table_key = $1 and pipe <> $2`, [key, token.pipe]);
+  const other = others.find((row) => row['shared'] !== true || !target.shared);
+  return other && database.error({
+    what: 'state_lost', message: `Table ${key} is written by "${String(other['pipe'])}" already.`,
+    hint: 'Give this job a table of its own, or set `shared: append` in both jobs. If that job is gone, run `etl state adopt`.',
+  });
+}
+
+/** Why a run would refuse the table as it stands. Reads only. */
+export async function refusal(reader: Reader, connection: SqlConnection, of: { target: Target; info: TableInfo | undefined; rebuild: boolean; hasState: boolean }): Promise<EtlError | undefined> {
+  const { target, info, rebuild, hasState } = of;
+  const found = info?.incarnation;
+  const name = targetName(reader.database.dialect, target);
+  const stored = hasState ? await storedIncarnations(reader, connection, target.stream) : {};
+  const known = stored[tableKey(name)];
+  if (known !== undefined) return known === found || rebuild ? undefined : lost(reader, name, { found, known, info });
+  const taken = hasState ? await otherOwner(reader, connection, target, name) : undefined;
+  if (taken) return taken;
+  return isStrange(found, target, stored) && !rebuild && target.write !== 'replace' ? lost(reader, name, { found, known, info }) : undefined;
+}

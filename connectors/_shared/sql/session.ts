@@ -325,7 +325,7 @@ class SqlSessionWriter implements Session {
     const [, , before] = await holdFences(session, this.fences(), { begins });
     await failpoint('sql.commit.held');
     const dirty = [...this.sinks.values()].filter(isDirty).sort((a, b) => (sinkId(a.into) < sinkId(b.into) ? -1 : 1));
-    await checkIncarnations(context, session, [...targetsOf(context, load, split), ...dirty.map((sink) => ({ stream: sink.target.stream, name: sink.into }))]);
+    await checkIncarnations(context, session, [...(load.rebuild ? [] : targetsOf(context, load, split)), ...dirty.map((sink) => ({ stream: sink.target.stream, name: sink.into }))]);
     for (const sink of dirty) {
       if (sink.target.write === 'scd2' && sink.isTarget) await applyVersions({ context, connection: session, position: at.position }, sink, load);
       else if (sink.pending.staged > 0 || sink.pending.truncatedAt !== undefined) await applySink({ context, connection: session, position: at.position }, sink);

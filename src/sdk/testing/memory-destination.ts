@@ -46,10 +46,11 @@ class MemoryDestination implements Destination {
     return Promise.resolve([{ what: 'memory', level: 'ok', detail: 'always there' }]);
   }
 
-  planSchema(target: Target, schema: Schema): Promise<SchemaPlan> {
+  planSchema(pipe: PipeId, target: Target, schema: Schema, rebuild: boolean): Promise<SchemaPlan> {
     const now = structuredClone(this.server.store.tables[target.table]) ?? emptyTable(target.write, '', 'planned');
     const columns = schema.fields.map((field) => ({ column: field.name, from: field.type, to: field.type.kind, outcome: 'exact' as const }));
     try {
+      if (!rebuild) this.server.checkTarget(this.server.store.pipes[pipe], target);
       return Promise.resolve({ ddl: widen(now, target, schema.fields), columns, conflicts: [] });
     } catch (error) {
       return Promise.resolve({ ddl: [], columns, conflicts: [error instanceof Error ? error.message : String(error)] });

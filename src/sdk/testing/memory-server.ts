@@ -222,13 +222,15 @@ export class MemoryServer {
   /** Rule 22: the target bears the id that state names; one that nobody names may not be another job's. */
   private checkIncarnations(pipe: StoredPipe, open: OpenLoad, streams: readonly string[] = open.openStreams): void {
     if (open.load.rebuild || (open.load.staged && streams === open.openStreams)) return;
-    for (const stream of streams) {
-      const target = targetOf(open.load, stream);
-      const named = pipe.streams[stream]?.incarnations[target.table];
-      const table = this.store.tables[target.table];
-      if (named !== undefined && table?.incarnation !== named) throw stateLost(`Table ${target.table} is not the one that state names: it was dropped or made anew.`);
-      if (named === undefined && table && !target.shared && table.owner !== '' && this.store.pipes[table.owner] !== pipe) throw stateLost(`Table ${target.table} belongs to ${table.owner}.`);
-    }
+    for (const stream of streams) this.checkTarget(pipe, targetOf(open.load, stream));
+  }
+
+  /** Reads only; a pipe that never ran has no state. */
+  checkTarget(pipe: StoredPipe | undefined, target: Target): void {
+    const named = pipe?.streams[target.stream]?.incarnations[target.table];
+    const table = this.store.tables[target.table];
+    if (named !== undefined && table?.incarnation !== named) throw stateLost(`Table ${target.table} is not the one that state names: it was dropped or made anew.`);
+    if (named === undefined && table && !target.shared && table.owner !== '' && this.store.pipes[table.owner] !== pipe) throw stateLost(`Table ${target.table} belongs to ${table.owner}.`);
   }
 
   /** All or nothing: what throws has changed nothing. */

@@ -66,7 +66,7 @@ export const splitBugs: readonly PlantedBug[] = [
     name: 'a dropped target with its state kept (files)', catcher: fileSuite,
     edits: [
       { file: 'connectors/file/run.ts', find: 'if (known !== undefined && (await incarnationOf(this.pipe, tableOf(target))) !== known)', replace: 'if (known === \'\')' },
-      { file: 'connectors/file/folder.ts', find: '    if (known !== undefined && mark?.id !== known) throw targetLost(table);\n', replace: '' },
+      { file: 'connectors/file/folder.ts', find: '  if (known !== undefined && mark?.id !== known) throw targetLost(table);\n', replace: '' },
     ],
   },
 ];

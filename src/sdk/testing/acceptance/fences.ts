@@ -1,5 +1,5 @@
 import type { RuleTest } from './api.ts';
-import { row, text } from './bench.ts';
+import { row, SCHEMA, text } from './bench.ts';
 
 /** Claims, epochs, loads: who may write (rules 3 to 10, 13, 22). */
 export const fences: readonly RuleTest[] = [
@@ -230,6 +230,22 @@ export const fences: readonly RuleTest[] = [
       const other = await bench.claim({ pipe: `${bench.pipe}-other` });
       await bench.refused(bench.deliver(other, {}, [row(2, 'b')]), 'state_lost');
       await bench.holds([text(1, 'a')]);
+    },
+  },
+  {
+    name: 'rule 22: the plan tells of a dropped target and of one that another pipe writes, and a rebuild makes it anew',
+    needs: ['dropTarget'],
+    async run(bench) {
+      await bench.deliver(await bench.claim(), {}, [row(1, 'a')]);
+      const destination = await bench.destination();
+      const conflicts = async (pipe: string, rebuild: boolean) => (await destination.planSchema(pipe, bench.target(), SCHEMA, rebuild)).conflicts.length;
+      bench.expect([await conflicts(bench.pipe, false), await conflicts(`${bench.pipe}-other`, false)]).toEqual([0, 1]);
+      await bench.under.dropTarget?.(bench.target(), destination);
+      bench.expect([await conflicts(bench.pipe, false), await conflicts(bench.pipe, true)]).toEqual([1, 0]);
+      const run = await bench.claim();
+      await run.reset([bench.stream()]);
+      await bench.deliver(run, { staged: true, rebuild: true }, [row(2, 'b')]);
+      await bench.holds([text(2, 'b')]);
     },
   },
   ...(['open', 'commit', 'publish'] as const).map((when): RuleTest => ({

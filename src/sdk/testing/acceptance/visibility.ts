@@ -247,11 +247,11 @@ export const visibility: readonly RuleTest[] = [
       const destination = await bench.destination();
       const wider = { ...SCHEMA, fields: [...SCHEMA.fields, { name: 'extra', type: { kind: 'text' as const }, nullable: true }] };
       const load = await bench.begin(run);
-      bench.expect((await destination.planSchema(bench.target(), SCHEMA, false)).conflicts).toEqual([]);
+      bench.expect((await destination.planSchema(bench.pipe, bench.target(), SCHEMA, false)).conflicts).toEqual([]);
       const session = await bench.open(run, load);
       await bench.put(session, load, [row(1, 'a')]);
       await bench.commit(session, 1);
-      bench.expect((await destination.planSchema(bench.target(), SCHEMA, false)).ddl, 'nothing left to do').toEqual([]);
+      bench.expect((await destination.planSchema(bench.pipe, bench.target(), SCHEMA, false)).ddl, 'nothing left to do').toEqual([]);
       await bench.put(session, load, [row(2, 'b', null, { values: { extra: 'x' } })], { schema: wider });
       await bench.put(session, load, [row(3, 'c')]);
       await bench.commit(session, 2, { last: true });
