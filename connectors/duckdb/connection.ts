@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import api, { type DuckDBConnection, type DuckDBInstance, type DuckDBMaterializedResult, type DuckDBType } from '@duckdb/node-api';
 import { EtlError, failpoint } from '#sdk';
@@ -142,6 +142,10 @@ export class DuckdbFile implements SqlDatabase {
       openFiles.delete(this.key);
       throw error;
     }
+  }
+
+  isMissing(): boolean {
+    return !existsSync(this.key) && existsSync(dirname(this.key)); // without a folder DuckDB itself says so
   }
 
   async connect(): Promise<DuckdbSession> {

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startPostgres, type PostgresServer } from '../services/postgres.ts';
 import { World } from '../helpers/world.ts';
@@ -61,6 +62,26 @@ test.each(MODES)('%s, %s: a run changes exactly what the plan shows', async (tar
     const anew = await planAndRun(world, ...(mode === 'replace' ? [] : ['--full-refresh']));
     if (target !== 'file') expect(anew[0]).toBe('drop table "raw"."orders"');
     expect(await planAndRun(world), 'nothing left to do').toEqual([]);
+  } finally {
+    await world.close();
+  }
+});
+
+test('what only reads makes no DuckDB file, and the first run finds its plan true', async () => {
+  const world = await World.open(server, `plan_${++count}`);
+  try {
+    world.write('job.yaml', job('duckdb', '{}'));
+    for (const command of [['plan'], ['check'], ['check', '--probe'], ['state', 'show'], ['quarantine', 'list'], ['lint'], ['preview']]) {
+      const said = await world.etl(...command, 'job.yaml');
+      expect(said.exit, said.err).toBe(0);
+      expect(readdirSync(world.folder), command.join(' ')).toEqual(['job.yaml']);
+      if (command[0] === 'check') expect(said.out + said.err).toContain('lake.duckdb is not there yet: the first run makes it');
+    }
+    expect(await planAndRun(world)).not.toEqual([]);
+    world.write('job.yaml', job('duckdb', '{}').replace('path: lake', 'path: no/lake'));
+    const said = await world.etl('plan', 'job.yaml');
+    expect([said.exit, said.err]).toEqual([3, expect.stringContaining('ETL-DUCK-002')]);
+    expect(readdirSync(world.folder)).not.toContain('no');
   } finally {
     await world.close();
   }

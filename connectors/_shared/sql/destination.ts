@@ -44,18 +44,19 @@ export class SqlDestination implements Destination {
   }
 
   async planSchema(pipe: PipeId, target: Target, schema: Schema, rebuild: boolean): Promise<SchemaPlan> {
-    return this.reading(async (connection) => {
-      const { dialect } = this.database;
+    const { dialect } = this.database;
+    const found = await this.reading(async (connection) => {
       await dialect.prepareTypes(connection, schema.fields);
       const info = await dialect.readTable(connection, targetName(dialect, target));
-      const plan = planTable(dialect, { info, target, schema, replaces: rebuild || target.write === 'replace' });
       const refused = await refusal({ database: this.database, token: { pipe } }, connection, { target, info, rebuild, hasState: await this.hasState(connection) });
-      return refused ? { ...plan, conflicts: [`${refused.message} ${refused.hint ?? ''}`] } : plan;
+      return { info, refused };
     });
+    const plan = planTable(dialect, { info: found?.info, target, schema, replaces: rebuild || target.write === 'replace' });
+    return found?.refused ? { ...plan, conflicts: [`${found.refused.message} ${found.refused.hint ?? ''}`] } : plan;
   }
 
   async state(pipe: PipeId): Promise<JobState> {
-    return this.reading(async (connection) => ((await this.hasState(connection)) ? readState(connection, pipe) : { runEpoch: 0, streams: {}, loads: [] }));
+    return (await this.reading(async (connection) => ((await this.hasState(connection)) ? readState(connection, pipe) : undefined))) ?? { runEpoch: 0, streams: {}, loads: [] };
   }
 
   async lease(pipe: PipeId): Promise<Lease | undefined> {
@@ -78,7 +79,7 @@ export class SqlDestination implements Destination {
   }
 
   async quarantine(pipe: PipeId, query: { readonly stream?: string; readonly limit: number }): Promise<readonly QuarantinedRow[]> {
-    return this.reading(async (connection) => {
+    const found = await this.reading(async (connection) => {
       if (!(await this.hasState(connection))) return [];
       const rows = await connection.query(`select * from ${STATE_SCHEMA}.quarantine where pipe = $1 and ($2::text is null or stream = $2::text) order by "at" desc, id limit ${Math.trunc(query.limit)}`, [pipe, query.stream ?? null]);
       return rows.map((row) => {
@@ -91,6 +92,7 @@ export class SqlDestination implements Destination {
         };
       });
     });
+    return found ?? [];
   }
 
   async claim(pipe: PipeId, owner: Owner): Promise<Run> {
@@ -231,7 +233,9 @@ export class SqlDestination implements Destination {
     return (await stateForm(this.database, connection)) !== 'none';
   }
 
-  private async reading<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
+  /** undefined: there is nothing to read yet. */
+  private async reading<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T | undefined> {
+    if (this.database.isMissing?.()) return undefined;
     const session = await this.database.connect();
     try {
       return await work(session);

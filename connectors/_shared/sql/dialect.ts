@@ -47,6 +47,8 @@ export interface SqlSession extends SqlConnection {
 export interface SqlDatabase extends AsyncDisposable {
   readonly dialect: SqlDialect;
   connect(): Promise<SqlSession>;
+  /** Nothing is there yet, and `connect` would make it: who only reads does not. */
+  isMissing?(): boolean;
   /** Begins the connection that the next `connect` gives, so that its round trips overlap with other work. */
   prepare?(): void;
   /** Ends the backend that a dead session recorded, when it is still that one (rule 10). Best effort: timeouts are the second wall. */

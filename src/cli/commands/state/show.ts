@@ -12,7 +12,10 @@ export default class StateShow extends EtlCommand {
   async execute(): Promise<Outcome> {
     const { args } = await this.parse(StateShow);
     const { job } = await readJob({ first: args.job }, this.output);
-    const pipes = await eachPipe(job, engineContext(this.output), async ({ id, destination }) => ({ pipe: id, state: await destination.state(id), lease: await destination.lease(id) }));
+    const pipes = await eachPipe(job, engineContext(this.output), async ({ id, destination }) => {
+      const state = await destination.state(id);
+      return { pipe: id, state, lease: state.runEpoch === 0 ? undefined : await destination.lease(id) }; // who looks for a lease is about to run
+    });
     if (!this.output.options.json) {
       for (const { pipe, state, lease } of pipes) {
         this.output.data(`${this.output.paintData('bold', pipe)}  run ${state.runEpoch}${lease && !lease.released ? `, leased by ${lease.host} (process ${lease.pid})` : ''}`);
