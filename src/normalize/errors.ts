@@ -14,6 +14,10 @@ export const normalizeErrors: ErrorTexts = {
     text: 'The rules of a column contradict each other or the stream: a key column is dropped, two columns get one name, or a value is to be hashed and masked at once. The message names the column.',
   },
   'ETL-NRM-004': { title: 'A message of a stream that is not selected', text: 'The source sent rows of a stream that the job did not ask for. This is a bug of the connector.' },
+  'ETL-NRM-005': {
+    title: 'A stream without columns',
+    text: 'The table has no column, or the job drops each of them, so its rows would be empty, which files and tables can not hold. The other streams go on. Leave the stream out with `skip`, or keep a column.',
+  },
   'ETL-NRM-010': {
     title: 'A value could not be cast',
     text: 'The value is not one of the type that the column is cast to. Nothing is rounded or cut: the row is rejected. The reason names the column.',

@@ -38,7 +38,17 @@ export function underContract(spec: NormalizeSpec, source: Schema, held: Held): 
     if (verdict === 'discard_row') discarded.push({ index, name: field.name });
     return verdict === 'keep';
   });
+  refuseNothing(spec, left);
   return { discarded, kept: { key: source.key, fields: left.map((field) => ({ ...field, type: heldType(spec, field, held) })) } };
+}
+
+/** Rows of no column say nothing, and few places hold them. */
+function refuseNothing(spec: NormalizeSpec, left: readonly Field[]): void {
+  if (left.some((field) => isKept(spec, field.name))) return;
+  throw new EtlError({
+    kind: 'schema', code: 'ETL-NRM-005', message: `${spec.stream}: it has no column, or none that the job keeps, so there is nothing to deliver.`,
+    hint: `Leave the stream out (\`${spec.stream}: skip\`), give its table a column, or keep one under columns.`,
+  });
 }
 
 export function compilePlan(spec: NormalizeSpec, source: Schema, held: Held, countBad: (values: number) => void): StreamPlan {

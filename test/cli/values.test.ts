@@ -90,3 +90,16 @@ test('a table that others inherit from has no key in common with them', async ()
   world.write('job.yaml', job('{ type: postgres, url: "${DST}" }', '{ public.parent: { write: merge } }'));
   expect((await world.etl('run', 'job.yaml')).err).toContain('ETL-PLAN-004');
 });
+
+test.each([['parquet', '{ type: file, path: out }'], ['duckdb', '{ type: duckdb, path: lake.duckdb }'], ['postgres', '{ type: postgres, url: "${DST}" }']])('a table without columns, or of dropped ones, fails by name, and the other streams go on: %s', async (_, target) => {
+  await world.sql('create table if not exists bare (); insert into bare default values; create table if not exists blind (id int)');
+  world.write('job.yaml', job(target, '{ public.bare: {}, public.blind: { columns: { "*": drop } }, public.orders: {} }').replace('name: shop', 'name: bare'));
+  const nothing = (stream: string) => `public.${stream}: it has no column, or none that the job keeps, so there is nothing to deliver.`;
+  const plan = await world.etl('plan', 'job.yaml');
+  expect([plan.exit, plan.out], plan.err).toEqual([1, expect.stringContaining(nothing('bare'))]);
+  const said = await world.etl('run', 'job.yaml');
+  expect(said.exit, said.err).toBe(1);
+  for (const stream of ['bare', 'blind']) expect(said.err).toContain(`error ETL-NRM-005 ${nothing(stream)}`);
+  expect(said.err).toContain('next:  Leave the stream out (`public.bare: skip`)');
+  expect(said.err).toContain('public.orders: published');
+});
