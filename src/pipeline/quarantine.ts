@@ -38,7 +38,7 @@ export function createQuarantine(policyOf: (stream: string) => QuarantinePolicy,
         pending.set(rejection.stream, of);
         refuseToGoOn(rejection, policyOf(rejection.stream));
       }
-      for (const [stream, of] of pending) judgeShare(stream, policyOf(stream), sum(tallies.get(stream), of), last);
+      for (const [stream, of] of pending) judgeShare(stream, policyOf(stream), { tally: sum(tallies.get(stream), of), rejections, last });
       return rejections;
     },
     settle() {
@@ -65,14 +65,23 @@ function refuseToGoOn(rejection: Rejection, policy: QuarantinePolicy): void {
   });
 }
 
-function judgeShare(stream: string, policy: QuarantinePolicy, tally: StreamTally, last: boolean): void {
+function judgeShare(stream: string, policy: QuarantinePolicy, { tally, rejections, last }: { readonly tally: StreamTally; readonly rejections: readonly Rejection[]; readonly last: boolean }): void {
   const tooMany = policy.maxBadRows !== undefined && tally.rejected > policy.maxBadRows;
   const judged = last || tally.rows >= JUDGED_FROM_ROWS;
   const tooLarge = judged && policy.maxBadRatio !== undefined && tally.rejected > policy.maxBadRatio * tally.rows;
   if (!tooMany && !tooLarge) return;
   throw new EtlError({
     kind: 'data', code: 'ETL-RUN-011',
-    message: `${stream}: ${tally.rejected} of ${tally.rows} rows are refused, more than errors.max_bad allows.`,
+    message: `${stream}: ${tally.rejected} of ${tally.rows} rows are refused, more than errors.max_bad allows: ${reasons(rejections.filter((rejection) => rejection.stream === stream))}.`,
     hint: 'Nothing of this commit was written. `etl preview` shows rows; raise errors.max_bad only when the loss is meant.',
   });
+}
+
+/** What most of the rows of a commit are refused for, with how many there are: `12 × ETL-SQL-001: the row breaks the constraint paid, 3 × …`. */
+function reasons(rejections: readonly Rejection[]): string {
+  const counts = new Map<string, number>();
+  for (const { code, reason } of rejections) counts.set(`${code}: ${reason}`, (counts.get(`${code}: ${reason}`) ?? 0) + 1);
+  const [first, second, ...others] = [...counts].sort(([, a], [, b]) => b - a);
+  const told = [first, second].flatMap((each) => (each ? [`${each[1]} × ${each[0]}`] : []));
+  return [...told, ...(others.length === 0 ? [] : ['and others'])].join(', ');
 }
