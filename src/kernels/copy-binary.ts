@@ -39,6 +39,9 @@ export const copyDescriptor = {
 
 /** Places in the state of one COPY, in 4-byte words. */
 export const copyState = {
-  words: 8, rows: 0, header: 1, needColumn: 2, needBytes: 3, reason: 4, reasonColumn: 5, needChild: 6, consumed: 7,
+  words: 9, rows: 0, header: 1, needColumn: 2, needBytes: 3, reason: 4, reasonColumn: 5, needChild: 6, consumed: 7,
+  /** Where the message of the rejected row begins; its place has {@link copyRefused} as the validity of what has no place there. */
+  rejected: 8,
 } as const;
+export const copyRefused = 255;
 export const copyNeed = { data: 0, childData: 1, childItems: 2 } as const;

@@ -115,6 +115,14 @@ test('checks reject rows but never a delete, whose other columns may be missing'
   expect(normalizer.takeRejections().map((rejection) => rejection.reason)).toEqual(['not_null(Email)', 'Email matches ^[a-z]+$', '1 <= id <= 10', 'amount in [1, 2]'].map((check) => `The check ${check} does not hold.`));
 });
 
+test('a rejected row has all its reasons, but no check of a value that could not be changed', () => {
+  const normalizer = createNormalizer([spec({ columns: { amount: { cast: { kind: 'int32' } } }, checks: [
+    { check: 'not_null', column: 'amount' }, { check: 'matches', column: 'Email', pattern: '@' }, { check: 'in', column: 'Email', values: ['b'] }] })]);
+  send(normalizer, [{ values: { id: 1, Email: 'a', amount: '1.5' } }]);
+  expect(normalizer.takeRejections()).toMatchObject([{ code: 'ETL-NRM-012', column: 'Email', row: { Email: 'a', amount: '1.5' },
+    reason: 'The check Email matches @ does not hold. The check Email in [b] does not hold. A value of column amount is not of the type int32.' }]);
+});
+
 /** A batch with one text column of these raw bytes. */
 function rawBatch(values_: readonly (string | number[])[], kind: 'text' | 'json' = 'text'): Batch {
   const arena = new Arena();

@@ -3,7 +3,7 @@ import { EtlError } from '../errors/error.ts';
 import type { Checkpoint, Rejection, SourceMessage, TargetMessage } from '../sdk/contract.ts';
 import { nullRows, type ColumnPlan } from './column.ts';
 import { compilePlan, heldAtFirst, type Held, type StreamPlan } from './plan.ts';
-import { normalizeRejection, rejectionOf, type Reason } from './rejections.ts';
+import { normalizeRejection, rejectionOf, type Reason, type Reasons } from './rejections.ts';
 import type { NormalizeSpec } from './spec.ts';
 
 export interface NormalizeCounts {
@@ -122,7 +122,7 @@ class StreamNormalizer {
 
 /** The changes of one batch, column by column, and the rows that they reject. */
 class BatchWork {
-  private readonly reasons = new Map<number, Reason>();
+  private readonly reasons = new Map<number, Reasons>();
   private readonly given: Vector[] = [];
   private readonly changed: Vector[] = [];
   private readonly spec: NormalizeSpec;
@@ -160,7 +160,7 @@ class BatchWork {
 
   rejections(): Rejection[] {
     const columns = { given: this.given, changed: this.changed };
-    return [...this.reasons].sort(([a], [b]) => a - b).map(([i, reason]) => rejectionOf(this.spec, this.plan, columns, { i, reason }));
+    return [...this.reasons].sort(([a], [b]) => a - b).map(([i, reasons]) => rejectionOf(this.spec, this.plan, columns, { i, reasons }));
   }
 
   private discard(vector: Vector | undefined, name: string): void {
@@ -210,8 +210,11 @@ class BatchWork {
     return this.batch.ops?.[i] === DELETE && this.spec.target.write !== 'append';
   }
 
+  /** Each fault of a row is told; a value that could not be changed has no further ones. */
   private refuse(i: number, reason: Reason): void {
-    if (!this.reasons.has(i)) this.reasons.set(i, reason);
+    const before = this.reasons.get(i);
+    if (!before) this.reasons.set(i, [reason]);
+    else if (!before.some((one) => one.column === reason.column && (one.code !== 'ETL-NRM-012' || one.reason === reason.reason))) this.reasons.set(i, [...before, reason]);
   }
 }
 

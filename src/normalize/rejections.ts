@@ -12,6 +12,9 @@ export interface Reason {
   readonly column: string;
 }
 
+/** Why a row is refused; the first names its code and column. */
+export type Reasons = readonly [Reason, ...Reason[]];
+
 /** The columns as they came and as they leave, in the plan's order. */
 export interface Columns {
   readonly given: readonly Vector[];
@@ -19,7 +22,7 @@ export interface Columns {
 }
 
 /** The rejection of row `i`. Its id is the same at each replay (rule 31); masked values appear only as they leave. */
-export function rejectionOf(spec: NormalizeSpec, plan: StreamPlan, columns: Columns, row: { i: number; reason: Reason }): Rejection {
+export function rejectionOf(spec: NormalizeSpec, plan: StreamPlan, columns: Columns, row: { i: number; reasons: Reasons }): Rejection {
   const shown = new Map<string, string | null>();
   plan.columns.forEach((column, c) => {
     const changed = columns.changed[c];
@@ -36,7 +39,7 @@ export function rejectionOf(spec: NormalizeSpec, plan: StreamPlan, columns: Colu
   const known = key.size > 0 && [...key.values()].every((text) => text !== null);
   const secret = known ? [] : plan.columns.flatMap((column, c) => secretText(spec, column.source.name, columns.given[c], row.i));
   return {
-    id: idOf(spec.stream, known ? [...key.values()] : [...[...shown].flat(), ...secret]), stream: spec.stream, ...row.reason,
+    id: idOf(spec.stream, known ? [...key.values()] : [...[...shown].flat(), ...secret]), stream: spec.stream, ...row.reasons[0], reason: row.reasons.map(({ reason }) => reason).join(' '),
     ...(known && { key: Object.fromEntries(key) }), row: Object.fromEntries(shown),
   };
 }

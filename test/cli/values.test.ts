@@ -59,6 +59,19 @@ async function valueOf(sql: string): Promise<string> {
   }
 }
 
+test('a rejected row is shown with the values of the source that had no place, but those that are masked', async () => {
+  await world.sql(`create table odd (id int primary key, n numeric(10, 2), b numeric(30, 2), secret numeric(10, 2), t timestamptz, i int[], s text[], m numeric(4, 1)[]);
+    insert into odd values (1, 'NaN', 'NaN', 'NaN', '294260-01-01 00:00:00.5+00', '{{1,2},{3,4}}', '[0:1]={a,"b c"}', '{1.5,NaN}'),
+      (2, 1.5, 2, 3, 'infinity', '{1}', null, null), (3, null, null, null, null, null, '[2:3][0:0]={{NULL},{""}}', '{}')`);
+  world.write('job.yaml', job('{ type: file, path: odd }', '{ public.odd: { target: { format: jsonl }, errors: { max_bad: 9 }, columns: { secret: { mask: { keep_last: 1 } } } } }'));
+  expect((await world.etl('run', 'job.yaml')).exit).toBe(4);
+  const { result } = JSON.parse((await world.etl('quarantine', 'list', 'job.yaml', '--json')).out) as { result: { row: Record<string, unknown> }[] };
+  expect(result.map(({ row }) => row).sort((a, b) => Number(a['id']) - Number(b['id']))).toEqual([
+    { id: '1', n: 'NaN', b: 'NaN', t: '+294260-01-01T00:00:00.500000Z', i: '{{1,2},{3,4}}', s: '[0:1]={a,"b c"}', m: '{1.5,NaN}' },
+    { id: '3', n: null, b: null, t: null, i: null, s: '[2:3][0:0]={{NULL},{""}}', m: '[]' },
+  ]);
+});
+
 test('preview shows the streams that are selected, and bytes as digits', async () => {
   await world.sql("create table bytes as select 1 as id, '\\xdeadbeef'::bytea as b");
   world.write('job.yaml', job('{ type: file, path: out }', '{ public.bytes: {}, public.orders: {} }'));

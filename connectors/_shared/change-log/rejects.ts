@@ -13,7 +13,10 @@ export interface Checked {
 export function withoutRejected(batch: Batch, problems: readonly FormatReject[]): Checked {
   if (problems.length === 0) return { batch, rejections: [] };
   const first = new Map<number, FormatReject>();
-  for (const problem of problems) if (!first.has(problem.row)) first.set(problem.row, problem);
+  for (const problem of problems) {
+    const before = first.get(problem.row);
+    first.set(problem.row, before ? { ...before, reason: `${before.reason}; ${problem.reason}` } : problem);
+  }
   const rejections = [...first.values()].map((problem) => rejectionOf(batch, problem));
   const kept = Int32Array.from({ length: batch.length }, (_, row) => row).filter((row) => !first.has(row));
   const rest = gather(batch, kept);

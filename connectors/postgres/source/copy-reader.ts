@@ -3,6 +3,7 @@ import { copyState, copyStatus, kernels, type Kernels } from '#kernels';
 import { EtlError } from '#sdk';
 import type { CopySocket } from './socket.ts';
 import { Columns, MAX_ROWS, type ColumnPlan } from './columns.ts';
+import { textsOf } from './rejected-row.ts';
 
 const READ_BYTES = 256 * 1024;
 
@@ -18,15 +19,14 @@ export interface RejectedRow {
   readonly column: number;
   /** One of `copyReasons`. */
   readonly reason: number;
-  readonly cells: readonly unknown[];
+  /** Its values' texts, in the order of the columns. */
+  readonly cells: readonly (string | null)[];
 }
 
 export interface CopyOptions {
   readonly sql: string;
   readonly plans: readonly ColumnPlan[];
   readonly maxRowBytes: number;
-  /** What is worth keeping of row `row` of these vectors, when it is rejected. */
-  describe(vectors: readonly Vector[], row: number): readonly unknown[];
 }
 
 function damaged(message: string): EtlError {
@@ -186,7 +186,7 @@ export class CopyReader {
       case copyStatus.rejected:
         this.rejected.push({
           column: this.state[copyState.reasonColumn] ?? 0, reason: this.state[copyState.reason] ?? 0,
-          cells: this.options.describe(this.columns.peek(rows + 1), rows),
+          cells: textsOf(this.options.plans, this.columns.peek(rows + 1), rows, this.state[copyState.rejected] ?? 0),
         });
         return this.rejected.length >= 1000 ? 'ready' : 'again';
       default: throw damaged(`The COPY stream is damaged in the row after ${rows} rows of its batch.`);

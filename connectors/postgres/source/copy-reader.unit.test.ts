@@ -93,7 +93,7 @@ async function read(bytes: Buffer, chunk: number): Promise<(string | null)[][]> 
     write(_bytes, _encoding, done) { done(); },
   });
   const wire = CopySocket.over(socket);
-  const reader = new CopyReader(wire, { sql: '', plans: PLANS, maxRowBytes: 1 << 20, describe: (vectors, row) => vectors.map((vector) => canonicalText(vector, row)) });
+  const reader = new CopyReader(wire, { sql: '', plans: PLANS, maxRowBytes: 1 << 20 });
   const rows: (string | null)[][] = [];
   try {
     for (;;) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Batch, canonicalText, type Vector } from '#batch';
+import { Batch, type Vector } from '#batch';
 import { copyReasons } from '#kernels';
 import type { JsonObject, Rejection, SourceMessage } from '#sdk';
 import type { Connection } from '../connection.ts';
@@ -13,24 +13,15 @@ const REASONS: Readonly<Record<number, { readonly code: string; readonly reason:
   [copyReasons.lowerBound]: { code: 'ETL-PG-021', reason: 'holds an array whose first index is not 1' },
 };
 
-/** Texts of a row's cells, by column name. */
-function describeRow(selected: Selected, vectors: readonly Vector[], row: number): JsonObject {
-  const entries = selected.schema.fields.map((field, index) => {
-    const vector = vectors[index];
-    return [field.name, vector ? canonicalText(vector, row) : null] as const;
-  });
-  return Object.fromEntries(entries);
-}
-
 function rejection(selected: Selected, rejected: RejectedRow): Rejection {
   const { stream } = selected.relation;
-  const cells = rejected.cells[0] as JsonObject;
+  const cells: JsonObject = Object.fromEntries(selected.schema.fields.map(({ name }, index) => [name, rejected.cells[index] ?? null]));
   const column = selected.columns[rejected.column]?.field.name ?? '';
   const { code, reason } = REASONS[rejected.reason] ?? { code: 'ETL-PG-020', reason: 'does not fit' };
   const keyed = selected.schema.key.length > 0;
   const key = Object.fromEntries(selected.schema.key.map((name) => [name, cells[name] ?? null]));
   const id = createHash('sha256').update(JSON.stringify([stream, keyed ? key : cells])).digest('hex').slice(0, 32);
-  return { id, stream, code, reason: `${column} ${reason}`, column, row: { ...cells, [column]: null }, ...(keyed ? { key } : {}) };
+  return { id, stream, code, reason: `${column} ${reason}`, column, row: cells, ...(keyed ? { key } : {}) };
 }
 
 /** A batch of what the reader gave, without the columns that are not sent. */
@@ -58,7 +49,6 @@ export async function* readRows(options: RowsOptions): AsyncGenerator<SourceMess
   const { selected, stop } = options;
   const reader = new CopyReader(options.connection.wire, {
     sql: copyStatement(options.query), plans: selected.columns.map((column) => column.plan), maxRowBytes: options.maxRowBytes,
-    describe: (vectors, row) => [describeRow(selected, vectors, row)],
   });
   const abort = (): void => options.connection.destroy();
   stop.addEventListener('abort', abort, { once: true });

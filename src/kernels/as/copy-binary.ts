@@ -16,6 +16,9 @@ const NEED: i32 = 3;        // the row at `consumed` needs a larger slab: needCo
 const CORRUPT: i32 = 4;     // the row at `consumed` is not what the server would send
 const REJECTED: i32 = 5;    // the row was decoded to place `rows`, but one of its values has no place there; it is consumed
 
+/** In place of the validity of a value that has no place: its row is given up. */
+const REFUSED: u8 = 255;
+
 // The state: shared by the calls of one COPY.
 const S_ROWS: usize = 0;
 const S_HEADER: usize = 4;    // 1 once the stream's header is read
@@ -25,6 +28,7 @@ const S_REASON: usize = 16;
 const S_REASON_COLUMN: usize = 20;
 const S_NEED_CHILD: usize = 24; // 0: the column's data, 1: its elements' data, 2: the number of elements
 const S_CONSUMED: usize = 28;
+const S_REJECTED: usize = 32;   // where the message of the rejected row begins
 
 /** Bytes as they are, after value r - 1: the commonest of all values, so it is kept short. What they took or GROW. */
 @inline function bytes(d: usize, at: i32, f: usize, length: i32): i32 {
@@ -58,9 +62,14 @@ function row(f: usize, end: usize, descriptors: usize, columns: i32, r: usize, s
       if (took < 0) { store<i32>(state, c, S_NEED_COLUMN); return took; }
       store<i32>(p, at + took, 4);
     }
-    if (outcome.reason != 0 && load<i32>(state, S_REASON) == 0) {
-      store<i32>(state, outcome.reason, S_REASON);
-      store<i32>(state, c, S_REASON_COLUMN);
+    if (outcome.reason != 0) {
+      store<u8>(valid, REFUSED);
+      store<i32>(d, 1, D_NULLS);
+      if (load<i32>(state, S_REASON) == 0) {
+        store<i32>(state, outcome.reason, S_REASON);
+        store<i32>(state, c, S_REASON_COLUMN);
+      }
+      outcome.reason = 0;
     }
     f += length;
   }
@@ -114,8 +123,9 @@ export function copyRows(p: usize, end: usize, descriptors: usize, columns: i32,
       break;
     }
     if (outcomeOfRow < 0) { status = CORRUPT; break; }
+    store<i32>(state, <i32>p, S_REJECTED);
     p = next;
-    if (outcome.reason != 0) { status = REJECTED; break; }
+    if (load<i32>(state, S_REASON) != 0) { status = REJECTED; break; }
     r++;
   }
   store<i32>(state, r, S_ROWS);
