@@ -1,20 +1,29 @@
 import { Flags } from '../../oclif.ts';
+import type { QuarantinedRow } from '#sdk';
 import { EtlCommand, type Outcome } from '../../command.ts';
 import { engineContext } from '../../engine.ts';
 import { plural, table } from '../../format.ts';
 import { readJob } from '../../job-input.ts';
 import { eachPipe } from '../../job-tools.ts';
 import { jobArg } from '../../shared-flags.ts';
+import { pickStreams } from '../../streams-of-state.ts';
 
 export default class QuarantineList extends EtlCommand {
   static override summary = 'List the rejected rows of a job with their reasons, newest first.';
   static override args = { job: jobArg };
-  static override flags = { stream: Flags.string({ description: 'Only this stream.' }), limit: Flags.integer({ default: 50, min: 1, description: 'At most this many.' }) };
+  static override flags = { stream: Flags.string({ description: 'Only this stream, or pattern.' }), limit: Flags.integer({ default: 50, min: 1, description: 'At most this many.' }) };
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(QuarantineList);
     const { job } = await readJob({ first: args.job }, this.output);
-    const rows = (await eachPipe(job, engineContext(this.output), ({ id, destination }) => destination.quarantine(id, { limit: flags.limit, ...(flags.stream === undefined ? {} : { stream: flags.stream }) }))).flat();
+    const engine = engineContext(this.output);
+    const picked = flags.stream === undefined ? undefined : await pickStreams(job, engine, [flags.stream]);
+    const rows = (await eachPipe(job, engine, async ({ id, destination }) => {
+      if (!picked) return destination.quarantine(id, { limit: flags.limit });
+      const found: QuarantinedRow[] = [];
+      for (const stream of picked.get(id)?.streams ?? []) found.push(...(await destination.quarantine(id, { limit: flags.limit, stream })));
+      return found;
+    })).flat();
     if (!this.output.options.json) {
       const cells = rows.map((row) => [row.id.slice(0, 12), row.stream, row.column ?? '', row.key ? JSON.stringify(row.key) : '', row.code, row.reason]);
       if (rows.length > 0) for (const line of table([{ title: 'id' }, { title: 'stream' }, { title: 'column' }, { title: 'key' }, { title: 'code' }, { title: 'reason' }], cells)) this.output.data(line);

@@ -17,10 +17,11 @@ export default class StateAdopt extends EtlCommand {
     const engine = engineContext(this.output);
     requireYes(flags.yes, 'adopting the source and the targets as they are now');
     const sourceIdentity = await withSource(job, engine, (source) => source.identity());
+    const picked = await pickStreams(job, engine, flags.stream);
     const streams = await eachPipe(job, engine, async ({ id, destination }) => {
-      const picked = pickStreams(await destination.state(id), flags.stream);
-      await destination.administer(id, { type: 'adopt', sourceIdentity, streams: picked });
-      return picked;
+      const ofPipe = picked.get(id)?.streams ?? [];
+      await destination.administer(id, { type: 'adopt', sourceIdentity, streams: ofPipe });
+      return ofPipe;
     });
     this.output.say(`${this.output.paint('green', 'ok')} adopted ${streams.flat().join(', ')} from ${sourceIdentity}`);
     return { summary: `adopted ${streams.flat().length} streams`, result: { sourceIdentity, streams: streams.flat() } };

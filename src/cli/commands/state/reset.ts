@@ -20,11 +20,13 @@ export default class StateReset extends EtlCommand {
     const engine = engineContext(this.output);
     requireYes(flags.yes, `reset of ${flags.stream?.join(', ') ?? 'all streams'} of ${job.name}`);
     const sourceIdentity = await withSource(job, engine, (source) => source.identity());
+    const picked = await pickStreams(job, engine, flags.stream);
     const reset = await eachPipe(job, engine, async ({ id, destination }) => {
+      const streams = picked.get(id)?.streams ?? [];
+      if (streams.length === 0) return [];
       // A claim fences whoever still runs: the reset can't be overtaken (rule 7).
       const run = await destination.claim(id, { job: job.name, runId: systemPorts.random.uuidv7(), sourceIdentity, host: hostname(), pid: process.pid });
       try {
-        const streams = pickStreams(run.state, flags.stream);
         await resetStreams(run, streams);
         return streams;
       } finally {

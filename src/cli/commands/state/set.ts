@@ -18,13 +18,12 @@ export default class StateSet extends EtlCommand {
     const { job } = await readJob({ first: args.job }, this.output);
     const position = parsePosition(args.position);
     requireYes(flags.yes, `setting the position of ${args.stream}`);
-    const set = await eachPipe(job, engineContext(this.output), async ({ id, destination }) => {
-      const state = await destination.state(id);
-      if (!Object.hasOwn(state.streams, args.stream)) return [];
-      await destination.administer(id, { type: 'import', streams: { [args.stream]: { position } } });
-      return [id];
+    const engine = engineContext(this.output);
+    if (args.stream.includes('*')) throw new EtlError({ kind: 'config', code: 'ETL-CLI-002', message: 'a position is of one stream', hint: 'etl state import sets those of many' });
+    const picked = await pickStreams(job, engine, [args.stream]);
+    await eachPipe(job, engine, async ({ id, destination }) => {
+      if (picked.get(id)?.streams.includes(args.stream)) await destination.administer(id, { type: 'import', streams: { [args.stream]: { position } } });
     });
-    if (set.flat().length === 0) pickStreams({ runEpoch: 0, streams: {}, loads: [] }, [args.stream]);
     this.output.say(`${this.output.paint('green', 'ok')} ${args.stream} is at ${args.position}`);
     return { summary: `set ${args.stream}`, result: { stream: args.stream, position } };
   }
