@@ -9,7 +9,7 @@ import { quoteName, quoteText } from './quoting.ts';
 import { checkSource } from './source/check.ts';
 import { describeQuery, loadRelations, missing, streamInfo, type Relation } from './source/catalogue.ts';
 import { fullClauses, fullLoad, type FullSplit } from './source/full.ts';
-import { fixBound, incrementalLoad, passColumns, passCondition, type CursorPosition, type Pass } from './source/incremental.ts';
+import { checkPlaces, fixBound, incrementalLoad, passColumns, passCondition, type CursorPosition, type Pass } from './source/incremental.ts';
 import { orderBy, tupleAt, type Tuple } from './source/keyset.ts';
 import { readRows } from './source/rows.ts';
 import { selectColumns, selectList, type Selected } from './source/select.ts';
@@ -121,6 +121,7 @@ export class PostgresSource implements Source {
       else if (each.sync === 'full') loads.push(await fullLoad({ connection, selected, selection: each, maxSplits: options.maxSplits }, state.streams[each.stream], { id, startedAt }));
       else throw new EtlError({ kind: 'unsupported', code: 'ETL-PG-036', message: `${each.stream}: the Postgres source does not offer sync: ${each.sync}.` });
     }
+    await checkPlaces(loads, connection);
     const splits = loads.flatMap((load) => load.splits);
     this.only = alone && splits.length === 1 && !splits.some(isKeyRange) ? loads[0]?.id : undefined;
     return loads;

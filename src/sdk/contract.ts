@@ -139,7 +139,7 @@ export interface Source extends AsyncDisposable {
   check(selection: readonly Selection[]): Promise<CheckReport>;
   /** The catalogue, with the job's own queries described. */
   discover(wanted?: Discovery): Promise<readonly StreamInfo[]>;
-  /** New loads from the published positions. Reads only; a stream with nothing to do still gets its (empty) load. */
+  /** New loads from the published positions; throws at one that it can't go on from (`etl state set` asks so). Reads only; a stream with nothing to do still gets its (empty) load. */
   plan(selection: readonly Selection[], state: JobState, options: PlanOptions): Promise<readonly Load[]>;
   /** Makes what reading rests on (snapshot, slot), held until dispose; may fix bounds and splits. Before `run.begin` (rule 6). After a transient error it comes again. */
   begin(load: Load, run: RunToken): Promise<{ load: Load; reading: Reading }>;

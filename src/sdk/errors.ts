@@ -5,4 +5,8 @@ export const sdkErrors: ErrorTexts = {
     title: 'Rows without a position',
     text: 'An incremental read of a simple source ended with rows that no position covers, so the next run would read them again. Its `read` has to give a position with its last page; a stream that has none can only be read with `sync: full`.',
   },
+  'ETL-SDK-002': {
+    title: 'The stored position can not be read',
+    text: 'The position is not one that this source gives: a hand wrote it, or another version. Put an export back with `etl state import`, or begin anew with a full refresh.',
+  },
 };

@@ -77,11 +77,13 @@ class PagedSource implements Source {
 
   plan(selection: readonly Selection[], state: JobState, options: PlanOptions): Promise<readonly Load[]> {
     const startedAt = new Date(this.context.ports.clock.now()).toISOString().replace('Z', '000Z');
-    return Promise.resolve(selection.map((wanted) => {
+    return Promise.resolve(selection.map((wanted): Load => {
       const { stream } = wanted;
       const rebuild = wanted.fullRefresh || state.streams[stream]?.rebuild === true;
       const incremental = wanted.sync === 'incremental';
-      const after = incremental && !rebuild ? state.streams[stream]?.position?.['at'] ?? null : null;
+      const position = incremental && !rebuild ? state.streams[stream]?.position : undefined;
+      if (position && (position['v'] !== 1 || Object.keys(position).some((name) => !PLACE.has(name)))) throw unknownPosition(stream, position);
+      const after = position?.['at'] ?? null;
       const split: Split = { id: stream, streams: [stream], live: incremental, detail: { stream, incremental, exclude: [...(wanted.exclude ?? [])], after } };
       // Where a pass will end is not known before it was read: so it is a live load, whose position is its last committed one (rule 13).
       return {
@@ -140,5 +142,15 @@ function uncovered(stream: string): EtlError {
   return new EtlError({
     kind: 'unsupported', code: 'ETL-SDK-001', message: `${stream} gave rows without a position, so an incremental read can't go on from there.`,
     hint: 'Give a position with the last page, or use sync: full.',
+  });
+}
+
+/** What a position of ours is made of. */
+const PLACE: ReadonlySet<string> = new Set(['v', 'at', 'done']);
+
+function unknownPosition(stream: string, position: Position): EtlError {
+  return new EtlError({
+    kind: 'state_lost', code: 'ETL-SDK-002', message: `${stream}: the position ${JSON.stringify(position).slice(0, 100)} is not one of this source.`,
+    hint: 'Put an export back with `etl state import`, or run with --full-refresh.',
   });
 }

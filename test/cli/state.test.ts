@@ -46,3 +46,26 @@ test('streams are picked by name or pattern, of the pipe that moves them', async
   expect(reset.exit, reset.err).toBe(0);
   expect((JSON.parse(reset.out) as { result: unknown }).result).toEqual({ streams: ['public.other'] });
 });
+
+test('a position is stored only if the source can go on from it', async () => {
+  const position = { v: 1, mode: 'incremental', column: 'id', type: 'int4', upTo: '7' };
+  const set = (value: object) => error('state', 'set', 'job.yaml', 'public.orders', JSON.stringify(value), '--yes');
+  expect(await set({ ...position, v: 9 })).toMatchObject({ exit: 3, code: 'ETL-PG-037' });
+  expect(await set({ ...position, upTo: 7 })).toMatchObject({ exit: 3, code: 'ETL-PG-037' });
+  expect(await set({ ...position, upTo: 'never' })).toMatchObject({ exit: 3, code: 'ETL-PG-037' });
+  expect(await set({ ...position, column: 'name' })).toMatchObject({ exit: 3, code: 'ETL-PG-033' });
+  const exported = JSON.parse((await world.etl('state', 'export', 'job.yaml')).out) as { pipes: Record<string, Record<string, unknown>> };
+  const pipe = Object.keys(exported.pipes).find((name) => name.endsWith('->out')) ?? '';
+  world.write('bad.json', JSON.stringify({ ...exported, pipes: { [pipe]: { 'public.orders': { position: { ...position, upTo: 'never' } } } } }));
+  expect(await error('state', 'import', 'job.yaml', 'bad.json', '--yes')).toMatchObject({ exit: 3, code: 'ETL-PG-037' });
+  expect(JSON.parse((await world.etl('state', 'export', 'job.yaml')).out), 'nothing of that was stored').toEqual(exported);
+  world.write('good.json', JSON.stringify({ ...exported, pipes: { [pipe]: { 'public.orders': { position }, 'public.gone': { position } } } }));
+  const said = await world.etl('state', 'import', 'job.yaml', 'good.json', '--yes');
+  expect([said.exit, said.err]).toEqual([0, expect.stringContaining('public.gone was left out: the job does not move it')]);
+  expect((await world.etl('state', 'show', 'job.yaml')).out).toMatch(/public\.orders +7 /);
+});
+
+test('a position does not end the rebuild that a reset asked for, and that is said', async () => {
+  const said = await world.etl('state', 'set', 'job.yaml', 'public.other', '{"v":1,"mode":"incremental","column":"id","type":"int4","upTo":"1"}', '--yes');
+  expect([said.exit, said.err]).toEqual([0, expect.stringContaining('public.other was reset: the next run reads it anew, replaces its table and does not look at this position')]);
+});

@@ -77,12 +77,9 @@ function readsOn(stored: string, now: string): boolean {
 export function storedPosition(selection: Selection, cursor: CursorOf, position: Position | undefined): CursorPosition | undefined {
   if (!position || position['mode'] === 'full') return undefined;
   const stored = position as unknown as CursorPosition;
-  if (stored.v !== VERSION || stored.mode !== 'incremental') {
-    throw new EtlError({
-      kind: 'state_lost', code: 'ETL-PG-037', message: `${selection.stream}: the position ${JSON.stringify(position).slice(0, 100)} is not one that this version writes.`,
-      hint: 'Use the version of etl that wrote it, put an export back with `etl state import`, or run with --full-refresh.',
-    });
-  }
+  const { upTo, seen } = position;
+  const isPlace = (upTo === null || typeof upTo === 'string') && (seen === undefined || (typeof stored.seen?.server === 'string' && typeof stored.seen.xid === 'string'));
+  if (stored.v !== VERSION || stored.mode !== 'incremental' || !isPlace) throw unreadable(selection.stream, position);
   if (stored.column !== cursor.spec.column || !readsOn(stored.type, cursor.type.name)) {
     throw new EtlError({
       kind: 'config_changed', code: 'ETL-PG-033',
@@ -91,6 +88,24 @@ export function storedPosition(selection: Selection, cursor: CursorOf, position:
     });
   }
   return stored;
+}
+
+function unreadable(stream: string, position: Position): EtlError {
+  return new EtlError({
+    kind: 'state_lost', code: 'ETL-PG-037', message: `${stream}: the position ${JSON.stringify(position).slice(0, 100)} is not one that this version writes.`,
+    hint: 'Use the version of etl that wrote it, put an export back with `etl state import`, or run with --full-refresh.',
+  });
+}
+
+/** The places that loads begin at are read as the types of their cursors, once for all. */
+export async function checkPlaces(loads: readonly Load[], connection: Connection): Promise<void> {
+  const places = loads.flatMap(({ positions }) => Object.entries(positions)).filter(([, { mode, upTo }]) => mode === 'incremental' && upTo !== null);
+  if (places.length === 0) return;
+  const values = places.map(([, { upTo, type }]) => `${quoteText(String(upTo))}::${quoteName('pg_catalog', String(type))}`);
+  await connection.query(`SELECT ${values.join(', ')}`).catch((error: unknown) => {
+    const [[stream, position] = ['', {}]] = places;
+    throw places.length === 1 && error instanceof EtlError && error.kind === 'data' ? unreadable(stream, position) : error;
+  });
 }
 
 export function incrementalLoad(selected: Selected, selection: Selection, state: JobState, plan: { readonly id: string; readonly startedAt: string }): Load {

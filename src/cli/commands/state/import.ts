@@ -1,18 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { Args, Flags } from '../../oclif.ts';
 import * as z from 'zod';
-import type { Position } from '#sdk';
+import type { Position, Positions } from '#sdk';
 import { EtlError } from '../../../errors/error.ts';
 import { EtlCommand, type Outcome } from '../../command.ts';
 import { engineContext } from '../../engine.ts';
+import { plural } from '../../format.ts';
 import { readJob } from '../../job-input.ts';
-import { eachPipe, requireYes } from '../../job-tools.ts';
+import { requireYes } from '../../job-tools.ts';
+import { storePositions } from '../../positions.ts';
 import { jobArg } from '../../shared-flags.ts';
 
 const exported = z.strictObject({ version: z.literal(1), job: z.string(), pipes: z.record(z.string(), z.record(z.string(), z.strictObject({ position: z.record(z.string(), z.json()).optional() }))) });
 
 export default class StateImport extends EtlCommand {
-  static override summary = 'Set positions from an export. Epochs are kept.';
+  static override summary = 'Set positions from an export, as far as the source can go on from them. Epochs are kept.';
   static override args = { job: jobArg, file: Args.string({ ignoreStdin: true, required: true, description: 'What `etl state export` wrote.' }) };
   static override flags = { yes: Flags.boolean({ description: 'Do it.' }) };
 
@@ -21,16 +23,14 @@ export default class StateImport extends EtlCommand {
     const { job } = await readJob({ first: args.job }, this.output);
     const file = readExport(args.file);
     requireYes(flags.yes, `importing positions into ${job.name}`);
-    const done = await eachPipe(job, engineContext(this.output), async ({ id, destination }) => {
-      const streams = file.pipes[id];
-      if (!streams) return [];
-      const positions = Object.entries(streams).map(([name, stream]) => [name, stream.position ? { position: stream.position as Position } : {}] as const);
-      await destination.administer(id, { type: 'import', streams: Object.fromEntries(positions) });
-      return [id];
-    });
-    if (done.flat().length === 0) throw new EtlError({ kind: 'config', code: 'ETL-CLI-009', message: `${args.file} holds no positions of ${job.name}`, hint: `it holds ${Object.keys(file.pipes).join(', ')}` });
-    this.output.say(`${this.output.paint('green', 'ok')} imported ${done.flat().join(', ')}`);
-    return { summary: `imported ${done.flat().length} pipes`, result: { pipes: done.flat() } };
+    const positions = (pipe: string): Positions => Object.fromEntries(Object.entries(file.pipes[pipe] ?? {}).flatMap(([name, { position }]) => (position ? [[name, position as Position]] : [])));
+    const stored = (await storePositions(job, engineContext(this.output), positions)).filter(({ pipe }) => file.pipes[pipe]);
+    if (stored.length === 0) throw new EtlError({ kind: 'config', code: 'ETL-CLI-009', message: `${args.file} holds no positions of ${job.name}`, hint: `it holds ${Object.keys(file.pipes).join(', ')}` });
+    const warnings = stored.flatMap(({ first, leftOut }) => [...first, ...leftOut.map((stream) => `${stream} was left out: the job does not move it`)]);
+    for (const warning of warnings) this.output.say(`${this.output.paint('yellow', 'warning')} ${warning}`);
+    const streams = stored.reduce((sum, pipe) => sum + pipe.streams.length, 0);
+    this.output.say(`${this.output.paint('green', 'ok')} imported ${plural(streams, 'position')} into ${stored.map(({ pipe }) => pipe).join(', ')}`);
+    return { summary: `imported ${plural(streams, 'position')}`, result: { pipes: stored } };
   }
 }
 

@@ -4,7 +4,8 @@ import { EtlError } from '../../../errors/error.ts';
 import { EtlCommand, type Outcome } from '../../command.ts';
 import { engineContext } from '../../engine.ts';
 import { readJob } from '../../job-input.ts';
-import { eachPipe, requireYes } from '../../job-tools.ts';
+import { requireYes } from '../../job-tools.ts';
+import { storePositions } from '../../positions.ts';
 import { jobArg } from '../../shared-flags.ts';
 import { pickStreams } from '../../streams-of-state.ts';
 
@@ -21,11 +22,12 @@ export default class StateSet extends EtlCommand {
     const engine = engineContext(this.output);
     if (args.stream.includes('*')) throw new EtlError({ kind: 'config', code: 'ETL-CLI-002', message: 'a position is of one stream', hint: 'etl state import sets those of many' });
     const picked = await pickStreams(job, engine, [args.stream]);
-    await eachPipe(job, engine, async ({ id, destination }) => {
-      if (picked.get(id)?.streams.includes(args.stream)) await destination.administer(id, { type: 'import', streams: { [args.stream]: { position } } });
-    });
+    const stored = await storePositions(job, engine, (pipe) => (picked.get(pipe)?.streams.includes(args.stream) ? { [args.stream]: position } : {}));
+    if (stored.some(({ leftOut }) => leftOut.length > 0)) throw new EtlError({ kind: 'config', code: 'ETL-CLI-006', message: `the job does not move ${args.stream} any more`, hint: 'etl plan lists its streams' });
+    const first = stored.flatMap((pipe) => pipe.first);
+    for (const note of first) this.output.say(`${this.output.paint('yellow', 'warning')} ${note}`);
     this.output.say(`${this.output.paint('green', 'ok')} ${args.stream} is at ${args.position}`);
-    return { summary: `set ${args.stream}`, result: { stream: args.stream, position } };
+    return { summary: `set ${args.stream}`, result: { stream: args.stream, position, first } };
   }
 }
 
