@@ -27,9 +27,9 @@ export interface StreamReport {
   readonly sync: string;
   readonly write: string;
   readonly outcome: 'done' | 'nothing_new' | 'stopped' | 'failed' | 'not_started';
-  /** Handed to the destination by this run. */
+  /** Rows that this run got from the source: written and rejected ones, those of a try that broke counted again, and what a run that ended early had not committed. */
   readonly read: number;
-  /** Counted at the sink, of this run; with many streams in one split the split's count stands at its first stream. */
+  /** Rows that this run committed, counted at the sink: of a merge or scd2 each change that was read, whatever it did to the table. With many streams in one split the split's count stands at its first stream. */
   readonly written: number;
   readonly rejected: number;
   readonly bytes: number;

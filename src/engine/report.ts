@@ -1,6 +1,6 @@
 import { EtlError } from '../errors/error.ts';
 import type { Binding } from '../plan/bind.ts';
-import type { Capabilities, CommitReceipt, Load, Position, Split } from '../sdk/contract.ts';
+import type { Capabilities, CommitReceipt, Load, Position, Rejection, Split } from '../sdk/contract.ts';
 import type { Clock } from '../sdk/ports.ts';
 import type { ReportedError, RunEvent, StreamReport } from './events.ts';
 
@@ -10,7 +10,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export interface PipeReport {
   begun(load: Load, continued: boolean): void;
   accepted(split: Split, stream: string, rows: number, bytes: number): void;
-  committed(split: Split, receipt: CommitReceipt): void;
+  committed(split: Split, receipt: CommitReceipt, keptBack: readonly Rejection[]): void;
   retrying(streams: readonly string[], attempt: number, waitMs: number, error: EtlError): void;
   published(load: Load): void;
   failed(streams: readonly string[], error: unknown): void;
@@ -69,7 +69,8 @@ export function createPipeReport(setting: ReportSetting): PipeReport {
       change([stream], (report) => { report.read += rows; });
       events({ type: 'progress', pipe, streams: split.streams, split: split.id, rows, bytes });
     },
-    committed(split, receipt) {
+    committed(split, receipt, keptBack) {
+      for (const { stream } of keptBack) change([stream], (report) => { report.read++; });
       change(split.streams.slice(0, 1), (report) => {
         report.written += receipt.rows;
         report.rejected += receipt.rejected;

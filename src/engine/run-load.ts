@@ -53,7 +53,7 @@ async function attemptSplit(pipe: PipeRun, load: Load, reading: Reading, split: 
   let progressed = false;
   const report: SplitReport = {
     accepted: (stream, rows, bytes) => { pipe.report.accepted(split, stream, rows, bytes); },
-    committed: (receipt) => { progressed = true; pipe.report.committed(split, receipt); },
+    committed: (receipt, keptBack) => { progressed = true; pipe.report.committed(split, receipt, keptBack); },
   };
   const took = () => { const was = progressed; progressed = false; return was; };
   try {

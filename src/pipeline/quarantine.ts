@@ -19,7 +19,7 @@ const JUDGED_FROM_ROWS = 10_000;
 
 /** Gathers the rows that are not delivered, and ends the run when they are too many. One for each attempt at a split. */
 export interface Quarantine {
-  /** All rejections since the last take, to go into the next commit. Throws `data` when the stream's policy is exceeded. */
+  /** All rejections since the last take, `refused` last, to go into the next commit. Throws `data` when the stream's policy is exceeded. */
   take(normalize: Normalizer, refused: readonly Rejection[], last: boolean): readonly Rejection[];
   /** That commit stands: its rows count from now on. */
   settle(): void;

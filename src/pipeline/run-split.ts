@@ -1,5 +1,5 @@
 import { EtlError } from '../errors/error.ts';
-import type { Checkpoint, CommitReceipt, Load, Position, Reading, Run, Source, Split } from '../sdk/contract.ts';
+import type { CommitReceipt, Load, Position, Reading, Rejection, Run, Source, Split } from '../sdk/contract.ts';
 import type { Normalizer } from '../normalize/normalizer.ts';
 import type { Cadence } from './cadence.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -26,7 +26,8 @@ export interface SplitWork {
 export interface SplitReport {
   /** Rows and bytes of a stream handed to the destination, not yet committed. */
   accepted(stream: string, rows: number, bytes: number): void;
-  committed(receipt: CommitReceipt, at: Checkpoint): void;
+  /** `keptBack`: rows of this commit that normalisation or the source rejected, so that they were never handed over. */
+  committed(receipt: CommitReceipt, keptBack: readonly Rejection[]): void;
 }
 
 /** One split, from what is committed to its end. Whatever goes wrong throws; the engine calls again, and open() tells the truth (rule 9). */
@@ -46,8 +47,9 @@ export async function runSplit(work: SplitWork): Promise<'complete' | 'stopped'>
     const due = message.partial ? cadence.mustSpill() // rule 16
       : message.last || message.rebuilt || stop.aborted || cadence.due();
     if (!due) continue;
-    const rejections = quarantine.take(normalize, await session.flush(), message.last === true); // past the threshold it throws, and nothing is committed
-    report.committed(await session.commit(message, rejections), message); // sent once for a checkpoint (rule 9)
+    const refused = await session.flush();
+    const rejections = quarantine.take(normalize, refused, message.last === true); // past the threshold it throws, and nothing is committed
+    report.committed(await session.commit(message, rejections), rejections.slice(0, rejections.length - refused.length)); // sent once for a checkpoint (rule 9)
     quarantine.settle();
     cadence.committed();
     await work.acknowledge(message.position); // rule 19: after the commit

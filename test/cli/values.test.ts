@@ -72,6 +72,15 @@ test('a rejected row is shown with the values of the source that had no place, b
   ]);
 });
 
+test.each(['append', 'merge'])('what was read is what was written and what was rejected, by the job or by the target: %s', async (write) => {
+  await world.sql('drop table if exists orders; create table orders (id int primary key, name varchar(6), at timestamptz)', world.target);
+  world.write('job.yaml', `${job('{ type: postgres, url: "${DST}" }', `{ public.orders: { write: ${write}, checks: ["range(id, 2, 100)"], errors: { max_bad: 45 } } }`)}`.replace('name: shop', `name: ${write}`));
+  await world.sql('drop schema if exists _etl cascade', world.target);
+  const said = await world.etl('run', 'job.yaml', '--json');
+  expect(said.exit, said.err).toBe(4);
+  expect((JSON.parse(said.out) as { result: { streams: unknown } }).result.streams).toMatchObject([{ read: 50, written: 8, rejected: 42 }]);
+});
+
 test('preview shows the streams that are selected, and bytes as digits', async () => {
   await world.sql("create table bytes as select 1 as id, '\\xdeadbeef'::bytea as b");
   world.write('job.yaml', job('{ type: file, path: out }', '{ public.bytes: {}, public.orders: {} }'));
