@@ -35,6 +35,14 @@ function take(sizeClass: number): number {
   return pointer;
 }
 
+/** Columns that may each have a full part of a batch or of a file. */
+const FULL_COLUMNS = 64;
+
+/** How often the part of each of so many columns is halved, so that a wide table takes no more memory than one of 64 columns. */
+export function halvings(columns: number): number {
+  return Math.max(0, Math.ceil(Math.log2(columns / FULL_COLUMNS)));
+}
+
 /** Bytes handed out and not yet given back, padding and rounding included. */
 export function memoryInUse(): number {
   return inUse;

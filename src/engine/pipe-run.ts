@@ -21,6 +21,8 @@ export interface PipeRun {
   readonly report: PipeReport;
   /** Runs one piece of work when a slot is free: as many at once as the job and the destination allow. */
   readonly slots: Slots;
+  /** The same by the columns that are moved at once, in all pipes of the run: wide tables wait for each other. */
+  readonly columnSlots: Slots;
   /** The same for whole loads: a source holds what a load rests on only while it is read. */
   readonly loadSlots: Slots;
   readonly stop: AbortSignal;
@@ -32,20 +34,40 @@ export function splitLimit(job: ResolvedJob, destination: Connected<Destination>
   return Math.min(job.limits.concurrency, destination.port.capabilities.maxSplits ?? job.limits.concurrency);
 }
 
-export type Slots = <T>(work: () => Promise<T>) => Promise<T>;
+/** A split's columns count up to here: more of them share the memory of so many. */
+const FULL_COLUMNS = 64;
+/** Columns that column memory has room for at once, also where each is a text that goes into a file. */
+export const COLUMNS_AT_ONCE = 10 * FULL_COLUMNS;
+
+/** What a split of these streams takes of the column slots. */
+export function columnsOf(pipe: PipeRun, streams: readonly string[]): number {
+  return streams.reduce((sum, stream) => sum + Math.min(FULL_COLUMNS, pipe.bindings.get(stream)?.schema.fields.length ?? 0), 0);
+}
+
+/** Runs work while so many slots are free; work that wants more than there are takes all. First come, first served. */
+export type Slots = <T>(work: () => Promise<T>, wanted?: number) => Promise<T>;
 
 export function createSlots(count: number): Slots {
   let free = count;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (free > 0) free--;
-    else await new Promise<void>((resolve) => void waiting.push(resolve));
+  const waiting: { readonly slots: number; begin(): void }[] = [];
+  const admit = (): void => {
+    for (let [next] = waiting; next && next.slots <= free; [next] = waiting) {
+      waiting.shift();
+      free -= next.slots;
+      next.begin();
+    }
+  };
+  return async (work, wanted = 1) => {
+    const slots = Math.min(wanted, count);
+    await new Promise<void>((begin) => {
+      waiting.push({ slots, begin });
+      admit();
+    });
     try {
       return await work();
     } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else free++;
+      free += slots;
+      admit();
     }
   };
 }

@@ -6,7 +6,7 @@ import type { Destination, Run, Source, StreamInfo } from '../sdk/contract.ts';
 import { discoverFor, greeted, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
 import type { RunEvent, RunReport, StreamReport } from './events.ts';
 import { awaitLease, keepLease } from './lease.ts';
-import { createSlots, type PipeRun } from './pipe-run.ts';
+import { COLUMNS_AT_ONCE, createSlots, type PipeRun, type Slots } from './pipe-run.ts';
 import { planJob } from './plan-job.ts';
 import { createPipeReport, reported, type PipeReport } from './report.ts';
 import { isPassing, withRetry } from './retry.ts';
@@ -50,6 +50,7 @@ interface Setting {
   readonly options: RunOptions;
   readonly engine: EngineContext;
   readonly runId: string;
+  readonly columnSlots: Slots;
 }
 
 /** The whole of `etl run`: leases, claims, plan, loads, report. Throws what ends the run before anything was begun. */
@@ -62,7 +63,7 @@ export async function runJob(job: ResolvedJob, options: RunOptions, engine: Engi
     if (level !== 'debug') notes.push(message);
     options.events({ type: 'note', level, message });
   };
-  const setting: Setting = { job, options, runId: random.uuidv7(), engine: { ...engine, note } };
+  const setting: Setting = { job, options, runId: random.uuidv7(), engine: { ...engine, note }, columnSlots: createSlots(COLUMNS_AT_ONCE) };
   if (options.planHash !== undefined) await refuseDrift(setting, options.planHash);
   const claimed: Claimed[] = [];
   const source = await openSource(job, setting.engine);
@@ -193,7 +194,7 @@ async function onePipe(setting: Setting, source: Connected<Source>, work: PipeWo
   }
   const slots = Math.max(1, Math.min(job.limits.concurrency, capabilities.maxSessions));
   const pipe: PipeRun = {
-    id, job, engine, source, destination, run, bindings, alone, report: report(), slots: createSlots(slots), loadSlots: createSlots(slots), stop: options.stop, abort: options.abort,
+    id, job, engine, source, destination, run, bindings, alone, report: report(), slots: createSlots(slots), columnSlots: setting.columnSlots, loadSlots: createSlots(slots), stop: options.stop, abort: options.abort,
     tallies: new Map([...bindings.keys()].map((stream) => [stream, { rows: 0, rejected: 0 }])),
     policyOf: (stream) => bindings.get(stream)?.match.entry.errors ?? { badRows: 'quarantine' },
   };

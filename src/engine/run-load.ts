@@ -5,13 +5,13 @@ import { createQuarantine } from '../pipeline/quarantine.ts';
 import { runSplit, type SplitReport } from '../pipeline/run-split.ts';
 import type { Load, Position, Reading, Split } from '../sdk/contract.ts';
 import { classified } from './connect.ts';
-import type { PipeRun } from './pipe-run.ts';
+import { columnsOf, type PipeRun } from './pipe-run.ts';
 import { isPassing, withRetry } from './retry.ts';
 import { together } from './together.ts';
 
 /** A stored load, read to its end and published. */
 export async function runLoad(pipe: PipeRun, load: Load, reading: Reading): Promise<'published' | 'stopped'> {
-  const outcomes = await together(pipe.stop, load.splits.map((split) => (stop) => pipe.slots(() => attemptSplit({ ...pipe, stop }, load, reading, split))));
+  const outcomes = await together(pipe.stop, load.splits.map((split) => (stop) => pipe.slots(() => pipe.columnSlots(() => attemptSplit({ ...pipe, stop }, load, reading, split), columnsOf(pipe, split.streams)))));
   if (outcomes.includes('stopped')) return 'stopped';
   const unmet = unmetRowCount(pipe, load);
   if (unmet && load.staged) throw unmet; // what is not published leaves the old table as it is

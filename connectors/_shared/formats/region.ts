@@ -1,4 +1,4 @@
-import { Arena, viewBytes } from '#batch';
+import { Arena, PADDING, viewBytes } from '#batch';
 
 /** Scratch in the linear memory that grows; `address` changes when it does. */
 export class Region {
@@ -33,23 +33,29 @@ export class Region {
   }
 }
 
-const SEGMENT = 64 * 1024 - 64;
+/** The common length of a chain's segments. */
+export const SEGMENT = 64 * 1024;
 
 /** Bytes that are kept until their place in the file is known. */
 export class Chain {
   length = 0;
   private readonly segments: { arena: Arena; bytes: Uint8Array }[] = [];
-  private used = SEGMENT;
+  private readonly segment: number;
+  private used: number;
+
+  constructor(segment = SEGMENT) {
+    this.segment = this.used = segment - PADDING;
+  }
 
   append(bytes: Uint8Array): void {
     let rest = bytes;
     while (rest.length > 0) {
-      if (this.used === SEGMENT) {
+      if (this.used === this.segment) {
         const arena = new Arena();
-        this.segments.push({ arena, bytes: arena.bytes(SEGMENT) });
+        this.segments.push({ arena, bytes: arena.bytes(this.segment) });
         this.used = 0;
       }
-      const piece = rest.subarray(0, SEGMENT - this.used);
+      const piece = rest.subarray(0, this.segment - this.used);
       this.segments.at(-1)?.bytes.set(piece, this.used);
       this.used += piece.length;
       rest = rest.subarray(piece.length);
@@ -67,7 +73,7 @@ export class Chain {
   release(): void {
     for (const { arena } of this.segments) arena.release();
     this.segments.length = 0;
-    this.used = SEGMENT;
+    this.used = this.segment;
     this.length = 0;
   }
 }

@@ -1,10 +1,13 @@
-import { Arena, PADDING, viewBytes, viewInt32, widthOf, type LogicalType, type Vector } from '#batch';
+import { Arena, halvings, PADDING, viewBytes, viewInt32, widthOf, type LogicalType, type Vector } from '#batch';
 import { copyDescriptor, copyKinds, copyNeed, type CopyKind } from '#kernels';
 
 /** Rows of a batch: with eight bytes a value and the padding a slab is 128 KB. */
-export const MAX_ROWS = 16_320;
+const MAX_ROWS = 16_384;
 const MAX_BATCH_BYTES = 6 * 1024 * 1024;
-const FIRST_SLAB = 65_536 - PADDING;
+const FIRST_SLAB = 65_536;
+const FIRST_ITEMS = 4096;
+/** Of a text column at the start of a batch: a single huge value does not make the slabs of all later batches huge. */
+const LARGEST_FIRST_SLAB = 2 * 1024 * 1024;
 
 /** How one column of a COPY is decoded. */
 export interface ColumnPlan {
@@ -29,19 +32,22 @@ class Column {
   private readonly words: Int32Array;
   private readonly child: Column | undefined;
   private readonly isElement: boolean;
+  private readonly largestFirst: number;
   private dataBytes: number;
   private itemCount: number;
   private data: Slab = { pointer: 0, capacity: 0 };
   private validity = 0;
   private offsets = 0;
 
-  constructor(plan: ColumnPlan, words: Int32Array, child: Column | undefined, isElement = false) {
+  /** `child` is the column of a list's elements. Sizes are halved so often as there are many columns. */
+  constructor(plan: ColumnPlan, words: Int32Array, { halved, child, isElement = false }: { halved: number; child?: Column | undefined; isElement?: boolean }) {
     this.plan = plan;
     this.words = words;
     this.child = child;
     this.isElement = isElement;
-    this.itemCount = isElement ? 4096 - PADDING : MAX_ROWS;
-    this.dataBytes = FIRST_SLAB;
+    this.itemCount = ((isElement ? FIRST_ITEMS : MAX_ROWS) >> halved) - PADDING;
+    this.dataBytes = (FIRST_SLAB >> halved) - PADDING;
+    this.largestFirst = (LARGEST_FIRST_SLAB >> halved) - PADDING;
     words[copyDescriptor.kind] = plan.kind;
     if (plan.type.kind === 'decimal') {
       words[copyDescriptor.scale] = plan.type.scale;
@@ -121,8 +127,7 @@ class Column {
     this.dataBytes = Math.min(sizeFor(needed, before.capacity), Math.max(needed, MAX_BATCH_BYTES));
     this.setData(slab(arena, this.dataBytes));
     viewBytes(this.data.pointer, bytes).set(viewBytes(before.pointer, bytes));
-    // a single huge value does not make the slabs of all later batches huge
-    this.dataBytes = Math.min(this.dataBytes, 2 * 1024 * 1024 - PADDING);
+    this.dataBytes = Math.min(this.dataBytes, this.largestFirst);
   }
 
   private setData(next: Slab): void {
@@ -142,6 +147,8 @@ function sizeFor(needed: number, current: number): number {
 /** The columns that one COPY is read into, batch after batch. */
 export class Columns {
   readonly count: number;
+  /** Rows of a batch at most. */
+  readonly maxRows: number;
   /** Address of the descriptors. */
   readonly descriptors: number;
   private readonly columns: readonly Column[];
@@ -150,11 +157,13 @@ export class Columns {
 
   constructor(plans: readonly ColumnPlan[]) {
     this.count = plans.length;
+    const halved = halvings(plans.length);
+    this.maxRows = (MAX_ROWS >> halved) - PADDING;
     const words = copyDescriptor.words;
     this.descriptors = this.own.allocate(4 * words * Math.max(plans.length, 1));
     this.columns = plans.map((plan, index) => {
-      const child = plan.element && new Column(plan.element, viewInt32(this.own.allocate(4 * words), words).fill(0), undefined, true);
-      return new Column(plan, viewInt32(this.descriptors + 4 * words * index, words).fill(0), child);
+      const child = plan.element && new Column(plan.element, viewInt32(this.own.allocate(4 * words), words).fill(0), { halved, isElement: true });
+      return new Column(plan, viewInt32(this.descriptors + 4 * words * index, words).fill(0), { halved, child });
     });
   }
 

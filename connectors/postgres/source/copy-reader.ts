@@ -2,7 +2,7 @@ import { Arena, viewBytes, viewInt32, type Vector } from '#batch';
 import { copyState, copyStatus, kernels, type Kernels } from '#kernels';
 import { EtlError } from '#sdk';
 import type { CopySocket } from './socket.ts';
-import { Columns, MAX_ROWS, type ColumnPlan } from './columns.ts';
+import { Columns, type ColumnPlan } from './columns.ts';
 import { textsOf } from './rejected-row.ts';
 
 const READ_BYTES = 256 * 1024;
@@ -162,7 +162,7 @@ export class CopyReader {
   private parse(): boolean {
     try {
       for (;;) {
-        const status = this.kernel.copyRows(this.start, this.end, this.columns.descriptors, this.columns.count, this.state.byteOffset, MAX_ROWS);
+        const status = this.kernel.copyRows(this.start, this.end, this.columns.descriptors, this.columns.count, this.state.byteOffset, this.columns.maxRows);
         this.start = this.state[copyState.consumed] ?? this.start;
         const step = this.step(status);
         if (step !== 'again') return step === 'ready';

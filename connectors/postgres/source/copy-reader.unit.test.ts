@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { Arena, canonicalText, memoryInUse, viewBytes } from '#batch';
 import { copyKinds } from '#kernels';
 import { EtlError } from '#sdk';
-import type { ColumnPlan } from './columns.ts';
+import { Columns, type ColumnPlan } from './columns.ts';
 import { CopyReader } from './copy-reader.ts';
 import { CopySocket } from './socket.ts';
 
@@ -146,4 +146,16 @@ test('damaged bytes end in a typed error or in other values, never in a write el
 test('a server that ends in the middle of a COPY is no end', async () => {
   const bytes = stream([{ i: 1, t: 'a', d: null, e: null, n: null, ta: null, ia: null }]);
   await expect(read(bytes.subarray(0, bytes.length - 20), 4096)).rejects.toMatchObject({ code: 'ETL-PG-001', kind: 'transient' });
+});
+
+test('the columns of a wide table share the memory of a batch', () => {
+  const taken = (count: number): number => {
+    const before = memoryInUse();
+    const columns = new Columns(Array.from({ length: count }, (_, i): ColumnPlan => PLANS[i % PLANS.length] ?? { type: { kind: 'text' }, kind: copyKinds.bytes }));
+    columns.begin();
+    const taken = memoryInUse() - before;
+    columns.release();
+    return taken;
+  };
+  expect(taken(1600)).toBeLessThan(taken(64) * 1.1);
 });

@@ -2,7 +2,7 @@ import { Arena, viewBytes, type Vector } from '#batch';
 import { kernels } from '#kernels';
 import type { Compressor } from '../compress.ts';
 import { unwritable } from '../errors.ts';
-import { Chain, Region } from '../region.ts';
+import { Chain, Region, SEGMENT } from '../region.ts';
 import { Dictionary } from './dictionary.ts';
 import { shred, type Shredder } from './levels.ts';
 import { Physical, type Leaf } from './schema.ts';
@@ -12,6 +12,8 @@ import { Encoding, HEADER_BYTES, pageHeader } from './page.ts';
 /** A page ends at this many rows, so that the page index can skip, or at this many bytes of values. */
 const PAGE_ROWS = 20_000;
 const PAGE_BYTES = 480 * 1024;
+/** A page of indices ends when the texts that they stand for are so many bytes: it may have to hold them after all. */
+const INDEXED_BYTES = 4 * 1024 * 1024;
 /** Rows of a nested column that are taken at a time. */
 const NESTED_ROWS = 1024;
 /** Kept free before a page's values, for its levels: then PLAIN values are compressed where they lie. Enough for a flat column. */
@@ -46,6 +48,8 @@ export interface Shared {
   readonly compressor: Compressor;
   readonly body: Region;
   readonly shredder: Shredder;
+  /** How often the parts of each column are halved, as there are many. */
+  readonly halved: number;
 }
 
 /** Collects one leaf's values and makes pages of them. Everything but the page in the making is compressed. */
@@ -61,9 +65,14 @@ export class ColumnWriter {
   private dictionary: Dictionary | undefined;
   /** Indices go into the page in the making; false once the dictionary did not pay or is full. */
   private indexed: boolean;
+  /** A page ends past this many bytes of values; `head` is kept free before them. */
+  private readonly pageBytes: number;
+  private readonly head: number;
   /** The page in the making. */
   private readonly values: Region;
   private valuesEnd = 0;
+  /** Bytes of the texts that the page's indices stand for. */
+  private indexedBytes = 0;
   private readonly indices = new Region();
   private readonly definitions = new Region();
   private readonly repetitions = new Region();
@@ -71,7 +80,7 @@ export class ColumnWriter {
   private entries = 0;
   private rows = 0;
   /** The chunk so far. */
-  private data = new Chain();
+  private data: Chain;
   private pages: PageRecord[] = [];
   private chunkRows = 0;
   private indexedPages = 0;
@@ -84,7 +93,11 @@ export class ColumnWriter {
     this.page = new Statistics(leaf.type, this.arena);
     this.chunk = new Statistics(leaf.type, this.arena);
     const { width, physical } = leaf.type;
-    this.values = new Region(HEAD + (width > 0 ? Math.min(PAGE_BYTES, PAGE_ROWS * width) : PAGE_BYTES / 2));
+    const { halved } = shared;
+    this.pageBytes = PAGE_BYTES >> halved;
+    this.head = HEAD >> halved;
+    this.values = new Region((HEAD + (width > 0 ? Math.min(PAGE_BYTES, PAGE_ROWS * width) : PAGE_BYTES / 2)) >> halved);
+    this.data = this.chain();
     this.takesDictionary = this.indexed = physical !== Physical.BOOLEAN && width <= 8;
   }
 
@@ -94,7 +107,7 @@ export class ColumnWriter {
   }
 
   append(vector: Vector): void {
-    if (this.indexed) this.dictionary ??= new Dictionary(this.leaf.type.width);
+    if (this.indexed) this.dictionary ??= new Dictionary(this.leaf.type.width, this.shared.halved);
     if (this.leaf.steps.every((step) => step.kind === 'optional')) this.appendFlat(vector);
     else for (let from = 0; from < vector.length; from += NESTED_ROWS) this.appendNested(vector, from, Math.min(from + NESTED_ROWS, vector.length));
   }
@@ -121,14 +134,18 @@ export class ColumnWriter {
   private fit(vector: Vector, from: number): number {
     const untried = this.dictionary && this.indexed ? this.dictionary.untried : Infinity;
     const to = Math.min(vector.length, from + Math.min(PAGE_ROWS - this.rows, untried));
-    const room = PAGE_BYTES - this.valuesEnd;
+    const room = this.pageBytes - this.valuesEnd;
     if (this.leaf.type.width > 0) return Math.min(to, from + Math.max(0, Math.floor(room / this.leaf.type.width)));
-    const end = kernels().pqTextFit(addressOf(vector.offsets), from, to, this.indexed ? 1 << 20 : room);
+    const end = kernels().pqTextFit(addressOf(vector.offsets), from, to, this.indexed ? this.indexedRoom() : room);
     return end === from && this.rows === 0 ? Math.min(from + 1, to) : end;
   }
 
+  private indexedRoom(): number {
+    return (INDEXED_BYTES >> this.shared.halved) - this.indexedBytes;
+  }
+
   private appendNested(vector: Vector, from: number, to: number): void {
-    if (this.rows + to - from > PAGE_ROWS || this.valuesEnd > PAGE_BYTES) this.endPage();
+    if (this.rows + to - from > PAGE_ROWS || this.valuesEnd > this.pageBytes || this.entries > this.pageBytes || this.indexedRoom() < 0) this.endPage();
     const shreds = shred(this.shared.shredder, this.leaf, vector, { from, to });
     const { count } = shreds;
     const { maxDefinition } = this.leaf;
@@ -163,20 +180,20 @@ export class ColumnWriter {
     const [data, offsets] = [vector.data.byteOffset, addressOf(vector.offsets)];
     let next = from;
     if (this.dictionary && this.indexed) {
+      this.indexedBytes += textBytes(vector, from, to);
       const out = this.indices.ensure((this.present + to - from) * 4, this.present * 4) + this.present * 4;
       next = kernels().pqDictText(data, offsets, valid, from, to, this.dictionary.address, out);
       if (next === to) return;
       this.abandonDictionary(kernels().pqCountPresent(valid, from, next));
     }
     kernels().pqTextRange(data, offsets, valid, next, to, this.page.address);
-    const size = (vector.offsets?.[to] ?? 0) - (vector.offsets?.[next] ?? 0) + (to - next) * 4;
-    const values = this.valuesRoom(size);
+    const values = this.valuesRoom(textBytes(vector, next, to));
     this.valuesEnd += kernels().pqTextPlain(data, offsets, valid, next, to, values) - values;
   }
 
   /** Where the next `size` bytes of values go. */
   private valuesRoom(size: number): number {
-    const end = HEAD + this.valuesEnd;
+    const end = this.head + this.valuesEnd;
     return this.values.ensure(end + size, end) + end;
   }
 
@@ -221,7 +238,7 @@ export class ColumnWriter {
     this.chunkRows += this.rows;
     this.chunk.add(this.page);
     this.page.clear();
-    this.present = this.entries = this.rows = this.valuesEnd = 0;
+    this.present = this.entries = this.rows = this.valuesEnd = this.indexedBytes = 0;
   }
 
   /** Repetition levels, definition levels, values: a data page of version 1, which every reader knows. */
@@ -245,7 +262,7 @@ export class ColumnWriter {
   private withValues(levels: number, length: number): { readonly address: number; readonly length: number } {
     const values = this.valuesRoom(0) - this.valuesEnd;
     const whole = length + this.valuesEnd;
-    if (length <= HEAD) {
+    if (length <= this.head) {
       viewBytes(values - length, length).set(viewBytes(levels, length));
       return { address: values - length, length: whole };
     }
@@ -271,13 +288,17 @@ export class ColumnWriter {
       uncompressed: this.uncompressed + (dictionary?.uncompressed ?? 0),
       encodings: [...(dictionary ? [Encoding.RLE_DICTIONARY] : []), ...(!dictionary || this.indexedPages < pages.length ? [Encoding.PLAIN] : []), Encoding.RLE],
     };
-    this.data = new Chain();
+    this.data = this.chain();
     this.pages = [];
     this.chunkRows = this.indexedPages = this.uncompressed = 0;
     this.chunk.clear();
     this.dropDictionary();
     this.indexed = this.takesDictionary;
     return chunk;
+  }
+
+  private chain(): Chain {
+    return new Chain(SEGMENT >> this.shared.halved);
   }
 
   private dictionaryPage(): { bytes: Uint8Array; uncompressed: number } | undefined {
@@ -294,6 +315,11 @@ export class ColumnWriter {
     this.data.release();
     for (const region of [this.values, this.indices, this.definitions, this.repetitions]) region.release();
   }
+}
+
+/** Most bytes that these rows take as PLAIN. */
+function textBytes({ offsets }: Vector, from: number, to: number): number {
+  return (offsets?.[to] ?? 0) - (offsets?.[from] ?? 0) + (to - from) * 4;
 }
 
 function bitsFor(greatest: number): number {

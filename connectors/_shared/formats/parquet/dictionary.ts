@@ -1,9 +1,8 @@
-import { Arena, viewBytes } from '#batch';
+import { Arena, PADDING, viewBytes } from '#batch';
 import { kernels } from '#kernels';
 
 const SLOTS = 1 << 15;
-const MOST_ENTRIES = SLOTS / 2;
-const MOST_BYTES = 256 * 1024 - 64;
+const MOST_BYTES = 256 * 1024;
 /** After so many values a dictionary is given up when nearly each of them was a new one. */
 const GLANCE = 2048;
 /** After so many, and from then on, it must have paid: fewer entries than half of them. */
@@ -17,14 +16,16 @@ export class Dictionary {
   private readonly arena = new Arena();
   private values = 0;
 
-  /** `width` of the values; 0 for texts. */
-  constructor(width: number) {
+  /** `width` of the values; 0 for texts. Its size is halved so often as there are many columns. */
+  constructor(width: number, halved: number) {
     const { arena } = this;
+    const slots = SLOTS >> halved;
+    const [entries, bytes] = [slots / 2, (MOST_BYTES >> halved) - PADDING];
     this.address = arena.allocate(32);
-    const starts = width === 0 ? arena.allocate(MOST_ENTRIES * 4) : 0;
-    this.marks = width === 0 ? arena.allocate(MOST_ENTRIES) : 0;
+    const starts = width === 0 ? arena.allocate(entries * 4) : 0;
+    this.marks = width === 0 ? arena.allocate(entries) : 0;
     new Uint32Array(viewBytes(0, 0).buffer, this.address, 8)
-      .set([0, 0, MOST_ENTRIES, MOST_BYTES, SLOTS - 1, arena.allocate(SLOTS * 4), starts, arena.allocate(MOST_BYTES)]);
+      .set([0, 0, entries, bytes, slots - 1, arena.allocate(slots * 4), starts, arena.allocate(bytes)]);
     kernels().pqDictClear(this.address);
   }
 

@@ -69,6 +69,45 @@ describe('DuckDB reads what is written', () => {
     }
   });
 
+  test('four files of 1,600 columns at once lie in less than half of the column memory', async () => {
+    const fields = Array.from({ length: 1600 }, (_, i) => field(`c${i}`, { kind: 'text' }));
+    const schema: Schema = { fields, key: [] };
+    const [before, pieces] = [memoryInUse(), [] as Buffer[]];
+    const writers = [0, 1, 2, 3].map((file) =>
+      parquet.open(schema, DEFAULT_FORMAT_OPTIONS, { write: async (bytes) => void (file === 0 && pieces.push(Buffer.from(bytes))) }));
+    let most = 0;
+    const rows = Array.from({ length: 100 }, (_, i) => ({ values: Object.fromEntries(fields.map(({ name }, c) => [name, c % 2 === 0 ? `text ${i * c}` : 'the same'])) }));
+    for (let round = 0; round < 3; round++) {
+      for (const writer of writers) {
+        await writer.accept(batchOf('s', schema, rows));
+        most = Math.max(most, memoryInUse() - before);
+      }
+    }
+    for (const writer of writers) await writer.finish();
+    expect(most).toBeLessThan(2 ** 29);
+    const path = join(folder, 'wide.parquet');
+    writeFileSync(path, Buffer.concat(pieces));
+    expect(await query(`select count(*) n, count(distinct c1598) d, min(c1599) m, max(c2) x from '${path}'`)).toEqual([{ n: '300', d: '100', m: 'the same', x: 'text 98' }]);
+  });
+
+  test('long texts that repeat themselves, until the dictionary is given up, never lie in memory as often as they come', async () => {
+    const long = (i: number): string => `${'long '.repeat(8000)}${i}`;
+    const schema: Schema = { fields: [field('t', { kind: 'text' }), field('l', { kind: 'list', element: { kind: 'text' } })], key: [] };
+    const [before, pieces] = [memoryInUse(), [] as Buffer[]];
+    const writer = parquet.open(schema, { ...DEFAULT_FORMAT_OPTIONS, compression: 'zstd' }, { write: async (bytes) => void pieces.push(Buffer.from(bytes)) });
+    let most = 0;
+    for (let from = 0; from < 3000; from += 100) {
+      const ids = Array.from({ length: 100 }, (_, i) => (from + i < 2900 ? i % 3 : from + i));
+      await writer.accept(batchOf('s', schema, ids.map((i) => ({ values: { t: long(i), l: [long(i)] } }))));
+      most = Math.max(most, memoryInUse() - before);
+    }
+    await writer.finish();
+    expect(most).toBeLessThan(2 ** 26);
+    const path = join(folder, 'long.parquet');
+    writeFileSync(path, Buffer.concat(pieces));
+    expect(await query(`select count(*) n, count(distinct t) t, count(distinct l[1]) l from '${path}'`)).toEqual([{ n: '3000', t: '103', l: '103' }]);
+  });
+
   test('no rows', async () => {
     const { path } = await write(mixed, []);
     expect(await query(`select count(*) n from '${path}'`)).toEqual([{ n: '0' }]);

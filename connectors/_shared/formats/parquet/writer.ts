@@ -1,4 +1,4 @@
-import { Arena, type Batch, type Schema } from '#batch';
+import { Arena, halvings, type Batch, type Schema } from '#batch';
 import { EtlError } from '#sdk';
 import { compressorOf, type Compressor } from '../compress.ts';
 import type { ByteSink, FileWriter, FormatOptions } from '../contract.ts';
@@ -49,7 +49,7 @@ export class ParquetWriter implements FileWriter {
     if (this.compressor) return;
     const compressor = await compressorOf(this.options.compression);
     this.compressor = compressor;
-    const shared = { compressor, body: this.body, shredder: this.shredder };
+    const shared = { compressor, body: this.body, shredder: this.shredder, halved: halvings(this.parquet.leaves.length) };
     this.columns = this.parquet.leaves.map((leaf) => new ColumnWriter(leaf, shared));
     this.byField = this.schema.fields.map((_, i) => this.columns.filter((column) => column.leaf.column === i));
     await this.write(MAGIC);
