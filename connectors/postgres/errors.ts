@@ -7,7 +7,7 @@ export const errors: ErrorTexts = {
   'ETL-PG-004': { title: 'A right is missing', text: 'The role may not read what the job names. Grant it: the hint holds the statement.' },
   'ETL-PG-005': { title: 'A table or column does not exist', text: 'The stream\'s table, one of its columns, or something that its query names is not there (any more).' },
   'ETL-PG-006': { title: 'The server sent what it can not have sent', text: 'A COPY stream was cut, damaged or of another shape than planned. Nothing of the damaged row was used. Try again; if it stays, report it.' },
-  'ETL-PG-007': { title: 'A row is too large', text: 'One row is larger than `max_row_bytes`. Raise it, or leave the large column out.' },
+  'ETL-PG-007': { title: 'A row is too large', text: 'One row is larger than `max_row_bytes` of the connection (64 MiB, if not set). Raise it, to 268435456 at most, drop the large column, or leave the row out with a `query`.' },
   'ETL-PG-008': { title: 'A query failed', text: 'The server answered a statement with an error, which the message repeats.' },
   'ETL-PG-009': { title: 'The connection\'s settings do not fit together', text: 'Give either `url`, or host, port, user, password and database; `cert` and `key` together; files that can be read. A parameter of the url that is not known here is refused, since it may be what protects the connection.' },
   'ETL-PG-010': { title: 'A connection pooler stands between', text: 'PgBouncer and its like do not pass the settings of a session on, and in transaction mode keep none at all. Without them values could come in another form, unseen. Connect to the server itself: its own host and port, at hosted services the "direct" connection.' },

@@ -91,7 +91,24 @@ test('values of megabytes pass, and past the cap the error is typed', async () =
   expect(rows.map((row) => [row[0], row[1]?.length, row[1]?.[0]])).toEqual([['1', 9e6, 'B'], ['2', 9e6, 'C'], ['3', 9e6, 'D']]);
   await using source = await open({ max_row_bytes: 1_000_000 });
   const { load, reading } = await plan(source, selection('public.fat'), stateOf());
-  await expect(readSplits(source, load, reading)).rejects.toMatchObject({ code: 'ETL-PG-007' });
+  await expect(readSplits(source, load, reading)).rejects.toMatchObject({ code: 'ETL-PG-007', hint: expect.stringContaining('Raise max_row_bytes') as string });
+});
+
+test('the memory of a huge row is given back once it is past', async () => {
+  await server.query(`create table one_huge as select i as id, repeat('x', case when i = 20 then 60000000 else 200000 end) as t from generate_series(1, 60) i`);
+  await using source = await open();
+  const { load, reading } = await plan(source, selection('public.one_huge'), stateOf());
+  const [split] = load.splits;
+  if (!split) throw new TypeError('no split');
+  const before = memoryInUse();
+  const held: number[] = [];
+  for await (const message of source.read(reading, split, undefined, new AbortController().signal)) {
+    if (message.type !== 'batch') continue;
+    message.batch.release();
+    held.push(memoryInUse() - before);
+  }
+  expect(Math.max(...held)).toBeGreaterThan(60e6);
+  expect(held.at(-1)).toBeLessThan(2e6);
 });
 
 test('hostile names, views, queries, excluded and chosen columns', async () => {

@@ -15,7 +15,7 @@ export const batchErrors: ErrorTexts = {
   },
   'ETL-MEM-001': {
     title: 'The column memory is full',
-    text: 'Too many batches are held at once, or one value is too large. Lower limits.concurrency, or drop the column.',
+    text: 'All batches of a process lie in one memory of 1 GiB. One value is too large for it (some 200 MiB go everywhere), or too many large ones are moved at once. Lower limits.concurrency to 1, drop the column, or leave the row out with a `query`.',
   },
   'ETL-MEM-002': { title: 'A batch was released twice', text: 'This is a bug: please report it.' },
 };

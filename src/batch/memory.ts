@@ -27,7 +27,7 @@ function take(sizeClass: number): number {
   if (top + size > bytes.length) {
     throw new EtlError({
       kind: 'data', code: 'ETL-MEM-001', message: `A batch needs ${size} bytes more than the ${bytes.length} bytes of column memory.`,
-      hint: 'One value is too large, or too many batches are held at once: lower limits.concurrency or drop the column.',
+      hint: 'One value is too large, or too many large ones are moved at once: lower limits.concurrency to 1, drop the column, or leave the row out with a query.',
     });
   }
   const pointer = top;

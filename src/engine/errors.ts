@@ -2,8 +2,6 @@ import type { ErrorTexts } from '../errors/error.ts';
 
 /** Codes of plan, pipeline, engine and state store. */
 export const engineErrors: ErrorTexts = {
-  'ETL-MEM-001': { title: 'Column memory is exhausted', text: 'All batches of a process lie in one memory of 1 GiB. One value is too large for it, or too many batches are held at once. Lower limits.concurrency, or drop the column that holds huge values.' },
-  'ETL-MEM-002': { title: 'A batch was released twice', text: 'A bug in a connector: a batch has one owner, who releases it once.' },
   'ETL-PLAN-001': { title: 'Unknown stream', text: 'A name or pattern under streams: matches nothing at the source. Either it is misspelt, or the login may not see it. `etl discover` lists what it sees.' },
   'ETL-PLAN-002': { title: '--select takes nothing', text: 'No stream of the job matches the globs after --select.' },
   'ETL-PLAN-003': { title: 'The destination can not write so', text: 'The write mode of the stream is none that the destination can honour. The hint lists those that it can.' },

@@ -126,19 +126,34 @@ test.each([['parquet', '{ type: file, path: out }'], ['duckdb', '{ type: duckdb,
   expect(said.err).toContain('public.orders: published');
 });
 
+/** Runs a job of one stream into each kind of destination; what queries in DuckDB and in the Postgres target then read from. */
+async function everywhere(stream: string): Promise<{ readonly duck: readonly string[] }> {
+  const file = (format: string): readonly [string, string] => [`{ type: file, path: ${format} }`, `, target: { use: to, format: ${format} }`];
+  const targets = { parquet: file('parquet'), jsonl: file('jsonl'), duckdb: ['{ type: duckdb, path: lake.duckdb }', ''], postgres: ['{ type: postgres, url: "${DST}" }', ''] } as const;
+  for (const [place, [target, format]] of Object.entries(targets)) {
+    world.write('job.yaml', job(target, `{ public.${stream}: { sync: full${format} } }`));
+    const said = await world.etl('run', 'job.yaml');
+    expect(said.exit, `${place}: ${said.err}`).toBe(0);
+  }
+  return { duck: [`read_parquet('${world.path('parquet')}/${stream}/*.parquet')`, `read_json('${world.path('jsonl')}/${stream}/*.jsonl', maximum_object_size = 400000000)`, stream] };
+}
+
+test('a row with a value of 60 MB goes to every destination with the limits as they are', async () => {
+  await world.sql(`create table huge as select i as id, case i when 2 then repeat('0123456789"' || chr(10), 5000000) else 'small' end as t from generate_series(1, 3) i`);
+  const { duck } = await everywhere('huge');
+  const read = (from: string): string => `select string_agg(length(t) || ' ' || md5(t), ', ' order by id) from ${from}`;
+  const expected = await valueOf(read('huge'));
+  expect(expected).toMatch(/^5 \w+, 60000000 \w+, 5 /);
+  for (const from of duck) expect(await world.duck(read(from)), from).toBe(expected);
+});
+
 test('1,600 columns, all that a table can have, go to every destination with the limits as they are', async () => {
   const columns = Array.from({ length: 1600 }, (_, i) => ({ name: `c${i}`, isText: i % 2 === 1 }));
   await world.sql(`set jit = off; create table wide (${columns.map(({ name, isText }) => `${name} ${isText ? 'text' : 'int'}`).join(', ')});
     insert into wide select ${columns.map(({ isText }, i) => (isText ? (i % 100 === 1 ? `'t' || g % ${i}` : "''") : `g * ${i}`)).join(', ')} from generate_series(1, 500) g`);
-  const file = (format: string): readonly [string, string] => [`{ type: file, path: ${format} }`, `, target: { use: to, format: ${format} }`];
-  const targets = { parquet: file('parquet'), jsonl: file('jsonl'), duckdb: ['{ type: duckdb, path: lake.duckdb }', ''], postgres: ['{ type: postgres, url: "${DST}" }', ''] } as const;
-  for (const [place, [target, format]] of Object.entries(targets)) {
-    world.write('job.yaml', job(target, `{ public.wide: { sync: full${format} } }`));
-    const said = await world.etl('run', 'job.yaml');
-    expect(said.exit, `${place}: ${said.err}`).toBe(0);
-  }
+  const { duck } = await everywhere('wide');
   const sums = (from: string): string => `select count(*) || ' ' || sum(c1598) || ' ' || count(distinct c1501) || ' ' || max(c1501) || ' ' || count(c1599) from ${from}`;
   const expected = '500 200149500 500 t99 500';
-  for (const from of [`read_parquet('${world.path('parquet')}/**/*.parquet')`, `read_json('${world.path('jsonl')}/**/*.jsonl')`, 'wide']) expect(await world.duck(sums(from)), from).toBe(expected);
+  for (const from of duck) expect(await world.duck(sums(from)), from).toBe(expected);
   expect(await valueOf(sums('wide'))).toBe(expected);
 });

@@ -1,4 +1,4 @@
-import { Arena, viewBytes, viewInt32, type Vector } from '#batch';
+import { Arena, PADDING, viewBytes, viewInt32, type Vector } from '#batch';
 import { copyState, copyStatus, kernels, type Kernels } from '#kernels';
 import { EtlError } from '#sdk';
 import type { CopySocket } from './socket.ts';
@@ -6,6 +6,8 @@ import { Columns, type ColumnPlan } from './columns.ts';
 import { textsOf } from './rejected-row.ts';
 
 const READ_BYTES = 256 * 1024;
+/** The window, but while a row is larger. */
+const WINDOW_BYTES = 2 * READ_BYTES - PADDING;
 
 /** Rows that the reader gives: vectors in the order of the COPY's columns, with their memory. */
 export interface CopyRows {
@@ -58,7 +60,7 @@ export class CopyReader {
     this.options = options;
     this.columns = new Columns(options.plans);
     this.state = viewInt32(this.own.allocate(4 * copyState.words), copyState.words).fill(0);
-    this.window = { pointer: this.windowArena.allocate(2 * READ_BYTES - 64), size: 2 * READ_BYTES - 64 };
+    this.window = { pointer: this.windowArena.allocate(WINDOW_BYTES), size: WINDOW_BYTES };
     this.start = this.end = this.window.pointer;
     wire.attach({ room: () => this.room(), received: (at, length) => this.received(at, length), closed: (error) => this.closed(error) });
     wire.write(queryMessage(options.sql));
@@ -121,16 +123,21 @@ export class CopyReader {
   }
 
   private widen(needed: number): void {
+    let size = this.window.size + PADDING;
+    while (size - PADDING < needed) size *= 2;
+    this.move(size - PADDING);
+  }
+
+  /** What is not read yet, into a window of this size. */
+  private move(size: number): void {
     const length = this.end - this.start;
-    let size = this.window.size + 64;
-    while (size - 64 < needed) size *= 2;
     const arena = new Arena();
-    const pointer = arena.allocate(size - 64);
+    const pointer = arena.allocate(size);
     viewBytes(pointer, length).set(viewBytes(this.start, length));
-    // Node may still write its next read into the old one: it lives as long as the reader
+    // Node may still write its next read into the old one: it lives until a read has come to the new one
     this.retired.push(this.windowArena);
     this.windowArena = arena;
-    this.window = { pointer, size: size - 64 };
+    this.window = { pointer, size };
     this.start = pointer;
     this.end = pointer + length;
   }
@@ -140,7 +147,7 @@ export class CopyReader {
       const room = this.room();
       if (room.length < length) this.widen(this.end - this.start + length);
       viewBytes(this.end, length).set(at.subarray(0, length));
-    }
+    } else for (const arena of this.retired.splice(0)) arena.release();
     this.end += length;
     if (!this.wanted) return false;
     const ready = this.parse();
@@ -195,13 +202,15 @@ export class CopyReader {
 
   private waitForRest(): 'more' {
     const have = this.end - this.start;
-    if (have >= 5) {
-      const length = messageLength(viewBytes(this.start, 5));
-      if (length > this.options.maxRowBytes) {
-        throw new EtlError({ kind: 'data', code: 'ETL-PG-007', message: `A row of ${length} bytes is larger than max_row_bytes (${this.options.maxRowBytes}).` });
-      }
-      if (length > this.window.size - READ_BYTES / 4) this.widen(length + READ_BYTES);
+    const length = have >= 5 ? messageLength(viewBytes(this.start, 5)) : have;
+    if (length > this.options.maxRowBytes) {
+      throw new EtlError({
+        kind: 'data', code: 'ETL-PG-007', message: `A row of ${length} bytes is larger than max_row_bytes (${this.options.maxRowBytes}).`,
+        hint: 'Raise max_row_bytes of the connection (268435456 at most), drop the large column, or leave the row out with a query.',
+      });
     }
+    if (length > this.window.size - READ_BYTES / 4) this.widen(length + READ_BYTES);
+    else if (this.window.size > WINDOW_BYTES && length < READ_BYTES) this.move(WINDOW_BYTES); // the huge row is past
     return 'more';
   }
 

@@ -43,9 +43,30 @@ describe('JSON lines', () => {
     }));
   });
 
-  test('a row larger than the buffer', async () => {
-    const t = '\u0001'.repeat(300_000);
+  test('rows larger than the buffer are written in parts, of one column and of many', async () => {
+    const t = '\u0001"é'.repeat(100_000);
     expect(JSON.parse(await write([field('t', { kind: 'text' })], [{ t }]))).toEqual({ t });
+    const fields = [field('a', { kind: 'int32' }), field('t', { kind: 'text' }), field('n', { kind: 'number' }), field('x', { kind: 'bytes' }), field('j', { kind: 'json' }), field('e', { kind: 'text' }), field('z', { kind: 'bool' })];
+    const many = Array.from({ length: 3000 }, (_, i) => field(`many${i}`, { kind: 'text' }));
+    const large = { a: 7, t, n: '9'.repeat(300_000), x: new Uint8Array(150_000).fill(0xab), j: `[${'1,\n'.repeat(100_000)}2]`, e: '', z: true };
+    const small = { a: 1, t: 'x', n: '-Infinity', x: new Uint8Array(0), j: '{}', e: null, z: false };
+    const lines = (await write([...fields, ...many], [small, large, { t: UNAVAILABLE_VALUE }, { ...large, ...Object.fromEntries(many.map(({ name }) => [name, 'y'.repeat(100)])) }])).split('\n');
+    const [first, second, third, fourth, ...rest] = lines.map((line) => line && JSON.parse(line.replace(/"n":(9+)/, '"n":"$1"')) as Record<string, unknown>);
+    expect(first).toMatchObject({ ...small, x: '', j: {} });
+    const whole = { ...large, x: 'ab'.repeat(150_000), j: [...Array.from({ length: 100_000 }, () => 1), 2] };
+    expect(second).toMatchObject({ ...whole, many0: null, many2999: null });
+    expect(third).not.toHaveProperty('t');
+    expect(fourth).toMatchObject({ ...whole, many0: 'y'.repeat(100), many2999: 'y'.repeat(100) });
+    expect(rest).toEqual(['']);
+  });
+
+  test('a row of a hundred megabytes takes no more than the buffer', async () => {
+    const schema: Schema = { fields: [field('t', { kind: 'text' })], key: [] };
+    let bytes = 0;
+    const writer = jsonl.open(schema, DEFAULT_FORMAT_OPTIONS, { write: async (piece) => { bytes += piece.length; } });
+    await writer.accept(batchOf('s', schema, [{ values: { t: '"'.repeat(100 << 20) } }]));
+    await writer.finish();
+    expect(bytes).toBe(2 * (100 << 20) + '{"t":""}\n'.length);
   });
 
   test('integers and floats are the canonical text', async () => {

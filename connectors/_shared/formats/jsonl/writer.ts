@@ -1,4 +1,4 @@
-import { Arena, toTextVector, viewBytes, widthOf, type Batch, type Field, type LogicalType, type Schema, type Vector } from '#batch';
+import { Arena, toTextVector, viewBytes, viewInt32, widthOf, type Batch, type Field, type LogicalType, type Schema, type Vector } from '#batch';
 import { kernels } from '#kernels';
 import { EtlError } from '#sdk';
 import type { ByteSink, FileWriter } from '../contract.ts';
@@ -9,7 +9,7 @@ const BUFFER = 256 * 1024 - 64;
 const WORDS = 8;
 
 /** How the kernel writes a value: the forms of jlRows. */
-const Form = { BARE: 0, TEXT: 1, FLOAT: 2, JSON: 3, INTEGER: 4, BOOL: 5 } as const;
+const Form = { BARE: 0, TEXT: 1, FLOAT: 2, JSON: 3, INTEGER: 4, BOOL: 5, HEX: 6 } as const;
 
 /** Batches become lines in a kernel; no row is ever an object. */
 export class JsonlWriter implements FileWriter {
@@ -18,7 +18,6 @@ export class JsonlWriter implements FileWriter {
   private readonly schema: Schema;
   private readonly sink: ByteSink;
   private readonly out = new Region();
-  private size = BUFFER;
 
   constructor(schema: Schema, sink: ByteSink) {
     this.schema = schema;
@@ -29,20 +28,31 @@ export class JsonlWriter implements FileWriter {
     const scratch = new Arena();
     try {
       const table = this.describe(batch, scratch);
-      const state = new Int32Array(viewBytes(0, 0).buffer, scratch.allocate(4), 1);
-      for (let from = 0; from < batch.length;) {
-        const out = this.out.ensure(this.size);
-        const end = kernels().jlRows(table, this.schema.fields.length, from, batch.length, out, out + this.size, state.byteOffset);
-        const next = state[0] ?? from;
-        if (next === from) this.size *= 2; // one row larger than the buffer
-        else await this.write(viewBytes(out, end - out));
-        from = next;
+      const state = viewInt32(scratch.allocate(4), 1);
+      const out = this.out.ensure(BUFFER);
+      for (let from = 0; from < batch.length; from = state[0] ?? batch.length) {
+        const end = kernels().jlRows(table, this.schema.fields.length, from, batch.length, out, out + BUFFER, state.byteOffset);
+        await this.write(viewBytes(out, end - out));
+        if (state[0] === from) state[0] = await this.writeLarge(table, from, scratch);
       }
       this.rows += batch.length;
     } finally {
       scratch.release();
       batch.release();
     }
+  }
+
+  /** A row larger than the buffer. Returns the next. */
+  private async writeLarge(table: number, row: number, scratch: Arena): Promise<number> {
+    const columns = this.schema.fields.length;
+    const state = viewInt32(scratch.allocate(12), 3);
+    state.set([0, -1, 0]);
+    const out = this.out.ensure(BUFFER);
+    while ((state[0] ?? 0) <= columns) {
+      const end = kernels().jlPart(table, columns, row, out, out + BUFFER, state.byteOffset);
+      await this.write(viewBytes(out, end - out));
+    }
+    return row + 1;
   }
 
   /** The address of the kernel's table of columns. */
@@ -77,7 +87,7 @@ export class JsonlWriter implements FileWriter {
 
 function describeColumn(field: Field, given: Vector, scratch: Arena): number[] {
   const form = FORMS[field.type.kind];
-  const vector = form === Form.INTEGER || form === Form.BOOL ? given : toTextVector(given, scratch);
+  const vector = form === Form.INTEGER || form === Form.BOOL || form === Form.HEX ? given : toTextVector(given, scratch);
   const key = Buffer.from(`${JSON.stringify(field.name)}:`);
   const name = scratch.bytes(key.length);
   name.set(key);
@@ -91,5 +101,5 @@ const FORMS: Readonly<Record<LogicalType['kind'], number>> = {
   uint8: Form.INTEGER, uint16: Form.INTEGER, uint32: Form.INTEGER, uint64: Form.INTEGER,
   float32: Form.FLOAT, float64: Form.FLOAT, number: Form.FLOAT, decimal: Form.BARE,
   json: Form.JSON, list: Form.JSON, struct: Form.JSON,
-  text: Form.TEXT, bytes: Form.TEXT, uuid: Form.TEXT, date: Form.TEXT, time: Form.TEXT, timestamp: Form.TEXT, timestamptz: Form.TEXT, interval: Form.TEXT,
+  text: Form.TEXT, bytes: Form.HEX, uuid: Form.TEXT, date: Form.TEXT, time: Form.TEXT, timestamp: Form.TEXT, timestamptz: Form.TEXT, interval: Form.TEXT,
 };

@@ -238,6 +238,7 @@ export class ColumnWriter {
     this.chunkRows += this.rows;
     this.chunk.add(this.page);
     this.page.clear();
+    if (this.valuesEnd > INDEXED_BYTES) this.values.release(); // a huge value is not to take its room until the file's end
     this.present = this.entries = this.rows = this.valuesEnd = this.indexedBytes = 0;
   }
 
