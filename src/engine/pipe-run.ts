@@ -1,7 +1,7 @@
 import type { ResolvedJob } from '../job/resolved.ts';
 import type { Binding } from '../plan/bind.ts';
 import type { QuarantinePolicy, StreamTally } from '../pipeline/quarantine.ts';
-import type { Destination, Run, Source } from '../sdk/contract.ts';
+import type { Destination, Run, Source, Split } from '../sdk/contract.ts';
 import type { Connected, EngineContext } from './connect.ts';
 import type { PipeReport } from './report.ts';
 
@@ -39,9 +39,9 @@ const FULL_COLUMNS = 64;
 /** Columns that column memory has room for at once, also where each is a text that goes into a file. */
 export const COLUMNS_AT_ONCE = 10 * FULL_COLUMNS;
 
-/** What a split of these streams takes of the column slots. */
-export function columnsOf(pipe: PipeRun, streams: readonly string[]): number {
-  return streams.reduce((sum, stream) => sum + Math.min(FULL_COLUMNS, pipe.bindings.get(stream)?.schema.fields.length ?? 0), 0);
+/** What a split takes of the column slots. A log may have no end, and nothing could wait for it. */
+export function columnsOf(pipe: PipeRun, { live, streams }: Split): number {
+  return live ? 0 : streams.reduce((sum, stream) => sum + Math.min(FULL_COLUMNS, pipe.bindings.get(stream)?.schema.fields.length ?? 0), 0);
 }
 
 /** Runs work while so many slots are free; work that wants more than there are takes all. First come, first served. */

@@ -11,7 +11,7 @@ import { together } from './together.ts';
 
 /** A stored load, read to its end and published. */
 export async function runLoad(pipe: PipeRun, load: Load, reading: Reading): Promise<'published' | 'stopped'> {
-  const outcomes = await together(pipe.stop, load.splits.map((split) => (stop) => pipe.slots(() => pipe.columnSlots(() => attemptSplit({ ...pipe, stop }, load, reading, split), columnsOf(pipe, split.streams)))));
+  const outcomes = await together(pipe.stop, load.splits.map((split) => (stop) => pipe.slots(() => pipe.columnSlots(() => attemptSplit({ ...pipe, stop }, load, reading, split), columnsOf(pipe, split)))));
   if (outcomes.includes('stopped')) return 'stopped';
   const unmet = unmetRowCount(pipe, load);
   if (unmet && load.staged) throw unmet; // what is not published leaves the old table as it is
