@@ -118,6 +118,9 @@ export function faultError(fault: Fault): EtlError {
   return new EtlError({ kind, code, message: fault.message, ...(hint !== undefined && { hint }), ...(fault.what === 'fenced' && { scope: fault.scope }) });
 }
 
+/** After an error that ends the database all that follows is told of that alone; what it was stands in the next line. */
 function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+  const message = error instanceof Error ? error.message : String(error);
+  const original = /invalidated because of a previous fatal error[^]*?\nOriginal error: "?([^\n]+?)"?(?:\n|$)/.exec(message)?.[1];
+  return original === undefined ? message.split('\n')[0] ?? '' : `FATAL Error: the database was invalidated: ${original}`;
 }

@@ -10,7 +10,7 @@ import { runFence } from './fence.ts';
 import { refusal } from './incarnation.ts';
 import { ADOPT, STATE_SCHEMA, targetName } from './names.ts';
 import { SqlRun, type RunContext } from './run.ts';
-import { backendsOf, count, FORMAT_ROW, json, leaseOf, readState, STATE_DDL, stateForm, STREAMS, text, type StateForm } from './state.ts';
+import { backendsOf, count, FORMAT_ROW, json, leaseOf, readState, stateDdl, stateForm, STREAMS, text, type StateForm } from './state.ts';
 import { transact } from './transact.ts';
 
 
@@ -225,7 +225,7 @@ export class SqlDestination implements Destination {
 
   /** In one transaction only where no other process can be at the database: whoever is paused in the middle holds nothing (rule 10). */
   private async createState(control: SqlSession): Promise<void> {
-    const create = () => control.queries([...STATE_DDL.map((sql) => ({ sql })), ...this.database.dialect.put(FORMAT_ROW)]);
+    const create = () => control.queries([...stateDdl(this.database.dialect).map((sql) => ({ sql })), ...this.database.dialect.put(FORMAT_ROW)]);
     await (this.database.letGo ? transact(control, create) : create());
   }
 

@@ -221,7 +221,7 @@ export interface SqlDialect {
   /** int64 and int16 of a stage's marks. */
   readonly ordinalType: string;
   readonly opType: string;
-  /** Does `upsert` rest on a unique index of the target. */
+  /** Do `upsert` and `put` rest on a unique index of their table. */
   readonly needsUniqueKey: boolean;
   readonly calendar: Calendar;
   /** A type for `valid_from` and `_etl_loaded_at`. */

@@ -1,32 +1,38 @@
 import { EtlError, type JobState, type Json, type JsonObject, type Lease, type Load, type PipeId, type Position, type SplitState, type StoredLoad, type StreamState } from '#sdk';
-import type { SqlConnection, SqlDatabase, SqlRow, StateRows } from './dialect.ts';
+import type { SqlConnection, SqlDatabase, SqlDialect, SqlRow, StateRows } from './dialect.ts';
 import { STATE_SCHEMA } from './names.ts';
 
 /** The form of these tables. A later one says so in its own row of `format`, and this version leaves them alone. */
 const FORMAT = 1;
 
-/** Texts hold JSON, so that every database reads back what was written. Epochs and counts are bigint. */
-export const STATE_DDL: readonly string[] = [
-  `create schema if not exists ${STATE_SCHEMA}`,
-  `create table if not exists ${STATE_SCHEMA}.format (version bigint primary key)`,
-  `create table if not exists ${STATE_SCHEMA}.pipes (pipe text primary key, run_epoch bigint not null, run_id text, source_identity text, owner text)`,
-  `create table if not exists ${STATE_SCHEMA}.leases (pipe text primary key, run_id text not null, host text not null, pid bigint not null, beat bigint not null, released boolean not null)`,
-  // added later: the backend of the run, and whether it rests with the file closed
-  `alter table ${STATE_SCHEMA}.leases add column if not exists backend text`,
-  `alter table ${STATE_SCHEMA}.leases add column if not exists resting boolean`,
-  `create table if not exists ${STATE_SCHEMA}.streams (pipe text, stream text, position text, last_load text, published_load text, rebuild boolean not null,
-    incarnations text not null, fingerprint text, published_at text, primary key (pipe, stream))`,
-  `create table if not exists ${STATE_SCHEMA}.loads (pipe text, load text, body text not null, open_streams text not null, primary key (pipe, load))`,
-  `create table if not exists ${STATE_SCHEMA}.splits (pipe text, load text, split text, split_epoch bigint not null, revision bigint not null, position text, complete boolean not null,
-    row_count bigint not null, rejected bigint not null, byte_count bigint not null, backend text, primary key (pipe, load, split))`,
-  // tables that a load or a resync writes before they show
-  `create table if not exists ${STATE_SCHEMA}.stages (pipe text, schema_name text, table_name text, load text, stream text not null, kind text not null, generation text, target text not null,
-    schema_json text not null, primary key (pipe, schema_name, table_name))`,
-  // who writes a table: a second job is refused, but under shared: append
-  `create table if not exists ${STATE_SCHEMA}.owners (table_key text, pipe text, shared boolean not null, primary key (table_key, pipe))`,
-  `create table if not exists ${STATE_SCHEMA}.quarantine (pipe text, stream text, id text, load text not null, code text not null, reason text not null, column_name text, key_json text,
-    row_json text not null, "at" text not null, primary key (pipe, stream, id))`,
-];
+/**
+ * Texts hold JSON, so that every database reads back what was written. Epochs and counts are bigint. DuckDB's tables have no key: where the
+ * disk is full, DuckDB (1.5.6) takes a failed commit back, and ends the process when an indexed row was among it.
+ */
+export function stateDdl({ needsUniqueKey }: Pick<SqlDialect, 'needsUniqueKey'>): readonly string[] {
+  const key = (columns: string): string => (needsUniqueKey ? `, primary key (${columns})` : '');
+  return [
+    `create schema if not exists ${STATE_SCHEMA}`,
+    `create table if not exists ${STATE_SCHEMA}.format (version bigint${key('version')})`,
+    `create table if not exists ${STATE_SCHEMA}.pipes (pipe text, run_epoch bigint not null, run_id text, source_identity text, owner text${key('pipe')})`,
+    `create table if not exists ${STATE_SCHEMA}.leases (pipe text, run_id text not null, host text not null, pid bigint not null, beat bigint not null, released boolean not null${key('pipe')})`,
+    // added later: the backend of the run, and whether it rests with the file closed
+    `alter table ${STATE_SCHEMA}.leases add column if not exists backend text`,
+    `alter table ${STATE_SCHEMA}.leases add column if not exists resting boolean`,
+    `create table if not exists ${STATE_SCHEMA}.streams (pipe text, stream text, position text, last_load text, published_load text, rebuild boolean not null,
+      incarnations text not null, fingerprint text, published_at text${key('pipe, stream')})`,
+    `create table if not exists ${STATE_SCHEMA}.loads (pipe text, load text, body text not null, open_streams text not null${key('pipe, load')})`,
+    `create table if not exists ${STATE_SCHEMA}.splits (pipe text, load text, split text, split_epoch bigint not null, revision bigint not null, position text, complete boolean not null,
+      row_count bigint not null, rejected bigint not null, byte_count bigint not null, backend text${key('pipe, load, split')})`,
+    // tables that a load or a resync writes before they show
+    `create table if not exists ${STATE_SCHEMA}.stages (pipe text, schema_name text, table_name text, load text, stream text not null, kind text not null, generation text, target text not null,
+      schema_json text not null${key('pipe, schema_name, table_name')})`,
+    // who writes a table: a second job is refused, but under shared: append
+    `create table if not exists ${STATE_SCHEMA}.owners (table_key text, pipe text, shared boolean not null${key('table_key, pipe')})`,
+    `create table if not exists ${STATE_SCHEMA}.quarantine (pipe text, stream text, id text, load text not null, code text not null, reason text not null, column_name text, key_json text,
+      row_json text not null, "at" text not null${key('pipe, stream, id')})`,
+  ];
+}
 
 export const FORMAT_ROW: StateRows = { table: 'format', key: ['version'], replaces: [], rows: [{ version: FORMAT }] };
 /** What rows of the streams have in common. */
