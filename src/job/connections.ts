@@ -128,7 +128,16 @@ function bindTarget(stream: UnboundStream, job: UnboundJob, role: DestinationRol
   else if (!capabilities.deletes.includes(stream.deletes)) {
     context.diagnostics.report(placeOf(stream, 'deletes', context), { code: 'ETL-JOB-025', kind: 'unsupported', message: `\`${stream.target.use}\` can't do \`deletes: ${stream.deletes}\``, hint: `it can do: ${capabilities.deletes.join(', ')}` });
   }
+  refuseUnused(stream, write, context);
   return write;
+}
+
+/** Other jobs may only append beside an append; rows are marked as deleted where they are merged. */
+function refuseUnused(stream: UnboundStream, write: WriteMode, context: BindContext): void {
+  const report = (name: string, message: string, hint: string): void => context.diagnostics.report(placeOf(stream, name, context), { code: 'ETL-JOB-052', message, hint });
+  if (stream.shared && write !== 'append') report('shared', `\`shared: append\` and \`write: ${write}\` exclude each other for \`${stream.pattern}\``, 'write `write: append`, or `shared: false`');
+  const own = valueAt(context.document.value, ['streams', stream.pattern, 'deletes']) !== undefined;
+  if (own && stream.deletes === 'soft' && write !== 'merge') report('deletes', `\`write: ${write}\` marks no row as deleted, so \`deletes: soft\` does nothing`, 'write `write: merge`, or take it out');
 }
 
 function refuseWrite(stream: UnboundStream, write: WriteMode, capabilities: Capabilities, context: BindContext): void {

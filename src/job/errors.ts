@@ -42,5 +42,6 @@ export const jobErrors: ErrorTexts = {
   'ETL-JOB-046': { title: 'A connector file can not be loaded', text: 'A connector from a file is a module that exports one connector as its default: `export default defineConnector({ … })`. Run it by itself to see where it fails.' },
   'ETL-JOB-047': { title: 'A key column is dropped', text: 'Without its key a row can not be told from another. Hash the column instead of dropping it, or keep it in the allowlist with `keep`.' },
   'ETL-JOB-051': { title: 'A line of .env that is none', text: 'Each line of the .env beside the job is NAME=value, a comment or empty. What can not be read is not passed over, since a secret would be missing without a word.' },
+  'ETL-JOB-052': { title: 'Settings that do not go together', text: 'One of the two decides, and the other would be ignored: a cursor under sync: full, max_bad under bad_rows: fail, shared: append or deletes: soft beside another write mode. The hint says what to write.' },
   'ETL-JOB-050': { title: 'Rules of a column that do not go together', text: 'drop, hash, mask, redact and truncate exclude each other; rename and type may stand beside one of them. `"*"` takes keep or drop.' },
 };

@@ -51,7 +51,7 @@ const broken: readonly (readonly [string, string, string])[] = [
   ['unknown key', GOOD.replace('streams:', 'streems:'), '9:1 ETL-JOB-002 unknown key `streems` | did you mean `streams`?'],
   ['unknown key of a stream', orders('    snyc: full'), '11:5 ETL-JOB-002 unknown key `snyc` | did you mean `sync`?'],
   ['wrong sync', orders('    sync: fulll'), '11:11 ETL-JOB-003 expected one of `full`, `incremental`, `cdc`, `outbox`, found the text "fulll" | did you mean `full`?'],
-  ['wrong type', GOOD + 'limits: { concurrency: many }\n', '11:24 ETL-JOB-003 must be a whole number, found the text "many" | docs/job.md lists what can stand here'],
+  ['wrong type', GOOD + 'limits: { concurrency: many }\n', '11:24 ETL-JOB-003 must be a whole number from 1 on, found the text "many" | docs/job.md lists what can stand here'],
   ['missing name', without('name'), '1:1 ETL-JOB-004 `name` is missing | docs/job.md lists what can stand here'],
   ['missing source', without('source'), '1:1 ETL-JOB-004 `source` is missing | docs/job.md lists what can stand here'],
   ['missing target', without('target'), '9:3 ETL-JOB-004 `target` is missing: nothing says where the rows go | write `target: name-of-a-connection`'],
@@ -92,6 +92,13 @@ const broken: readonly (readonly [string, string, string])[] = [
   ['short key', orders('    columns: { email: { hash: hmac-sha256, key: abc } }'), '11:49 ETL-JOB-041 the key of a hash has at least 16 bytes, this one has 3 | make one: openssl rand -hex 32 > keys/pii'],
   ['no stream', GOOD.replace('  public.orders: {}', '  {}'), '9:1 ETL-JOB-042 `streams` names no stream | write at least one, such as `public.orders:` or `"public.*":`'],
   ['dropped key', orders('    key: [id]\n    columns: { id: drop }'), '12:20 ETL-JOB-047 the key column `id` is dropped: rows could not be told apart | hash it instead, or take it out of `key`'],
+  ['no attempt', GOOD + 'retry: { attempts: 0 }\n', '11:20 ETL-JOB-003 must be at least 1, found `0` | docs/job.md lists what can stand here'],
+  ['no slot', GOOD + 'limits: { concurrency: "0" }\n', '11:24 ETL-JOB-003 must be a whole number from 1 on, found the text "0" | docs/job.md lists what can stand here'],
+  ['no character', orders('    columns: { a: { truncate: 0 } }'), '11:31 ETL-JOB-003 must be at least 1, found `0` | docs/job.md lists what can stand here'],
+  ['cursor of a full load', orders('    sync: full\n    cursor: id'), '12:5 ETL-JOB-052 `sync: full` reads all rows, whatever the `cursor` | write sync: incremental, or take the cursor out'],
+  ['tolerance of none', orders('    errors: { bad_rows: fail, max_bad: 5 }'), '11:31 ETL-JOB-052 `bad_rows: fail` stops at the first bad row, whatever `max_bad` | write bad_rows: quarantine, or take max_bad out'],
+  ['shared replace', orders('    shared: append'), '11:13 ETL-JOB-052 `shared: append` and `write: replace` exclude each other for `public.orders` | write `write: append`, or `shared: false`'],
+  ['soft deletes of none', orders('    target: wh\n    write: append\n    deletes: soft'), '13:14 ETL-JOB-052 `write: append` marks no row as deleted, so `deletes: soft` does nothing | write `write: merge`, or take it out'],
   ['rules that fight', orders('    columns: { a: { mask: true, truncate: 3 } }'), '11:19 ETL-JOB-050 `mask` and `truncate` exclude each other | keep one of them'],
 ];
 

@@ -11,6 +11,7 @@ z.config({ jitless: true });
 const text = z.string().min(1);
 /** A number, or its digits as text: what came from `${VAR}` is always text. */
 const whole = z.union([z.int().min(0), z.string().regex(/^\d+$/, 'must be a whole number')]);
+const atLeastOne = z.union([z.int().min(1), z.string().regex(/^0*[1-9]\d*$/, 'must be a whole number from 1 on')]);
 const duration = z.union([z.number(), text]).describe('a duration: 500ms, 30s, 10m, 2h, 7d');
 const size = z.union([z.number(), text]).describe('a size: 64MiB, 1GB');
 const scalar = z.union([z.string(), z.number(), z.bigint(), z.boolean()]);
@@ -69,7 +70,7 @@ const columnObject = z.strictObject({
   normalizer: z.enum(['email', 'phone']).optional(),
   mask: mask.optional(),
   redact: z.string().optional().describe('replaces every value by this text'),
-  truncate: whole.optional().describe('keeps this many characters'),
+  truncate: atLeastOne.optional().describe('keeps this many characters'),
   expr: later.optional(),
 });
 const column = z.union([z.enum(['keep', 'drop']), columnObject]);
@@ -117,11 +118,11 @@ const stream = z.union([
 const connection = z.looseObject({ type: text.describe('name of a connector, or the path of a file that exports one') });
 const connections = z.record(z.string(), connection);
 const limits = z.strictObject({
-  concurrency: whole.optional().describe('splits read at once'),
+  concurrency: atLeastOne.optional().describe('splits read at once'),
   rate: z.union([z.number(), text]).optional().describe('200 rows/s'),
   memory: size.optional(),
 });
-const retry = z.strictObject({ attempts: whole.optional(), backoff: z.enum(['exponential', 'fixed']).optional(), initial_delay: duration.optional(), max_delay: duration.optional() })
+const retry = z.strictObject({ attempts: atLeastOne.optional(), backoff: z.enum(['exponential', 'fixed']).optional(), initial_delay: duration.optional(), max_delay: duration.optional() })
   .describe('after what may pass: a server that is still coming up, a connection that broke, a rate limit; each commit starts the count anew');
 const commit = z.strictObject({ interval: duration.optional(), bytes: size.optional() }).describe('commits when this much time has passed or this much is written');
 

@@ -44,6 +44,7 @@ export class StreamResolver {
     const path = ['streams', pattern];
     const raw = stream ?? {};
     if (stream) this.#refuseLater(raw, path);
+    this.#refuseUnused(raw, path);
     const shared = this.#merged(raw);
     const sync = this.#sync(raw, path);
     const rules = shared.columns ? columnRules(shared.columns, this.#pathOf(raw, path, 'columns'), { diagnostics: this.#diagnostics, isOpen: (at) => this.input.document.open.has(pathKey(at)) }) : { columns: {}, others: 'keep' as const };
@@ -99,6 +100,14 @@ export class StreamResolver {
     for (const [name, hint] of Object.entries(instead)) {
       if (valueAt(raw, [name]) !== undefined) this.#diagnostics.report([...path, name], { code: 'ETL-JOB-020', kind: 'unsupported', message: `\`${name}\` is not available in this version`, hint, at: 'key' });
     }
+  }
+
+  /** What a stream says itself, and nothing would heed. Defaults are for the streams that they fit. */
+  #refuseUnused(raw: RawStream, path: Path): void {
+    const { sync, write } = this.#merged(raw);
+    const exclude = (at: Path, message: string, hint: string): void => this.#diagnostics.report([...path, ...at], { code: 'ETL-JOB-052', message, hint, at: 'key' });
+    if (raw.cursor !== undefined && sync === 'full' && write !== 'scd2') exclude(['cursor'], '`sync: full` reads all rows, whatever the `cursor`', 'write sync: incremental, or take the cursor out');
+    if (raw.errors?.bad_rows === 'fail' && raw.errors.max_bad !== undefined) exclude(['errors', 'max_bad'], '`bad_rows: fail` stops at the first bad row, whatever `max_bad`', 'write bad_rows: quarantine, or take max_bad out');
   }
 
   #keyIsKept(columns: readonly string[], rules: ColumnRules, path: Path): void {
