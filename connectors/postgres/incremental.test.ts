@@ -376,3 +376,14 @@ test('what a person wrote of a cursor is read before a load rests on it', async 
   await expect(range('5', '2')).rejects.toMatchObject({ code: 'ETL-PG-038', message: 'public.widened: --range 5..2 holds nothing.' });
   expect((await range('2', '4')).rows.map((row) => row[0])).toEqual(['2', '3']);
 });
+
+test.each([['timestamptz', 'such rows are not read before that time'], ['timestamp', 'are never read']])('a %s cursor that is far in the future is told of', async (type, what) => {
+  const table = `future_${type}`;
+  await server.query(`create table ${table} (id int primary key, at ${type} not null); create index on ${table} (at); insert into ${table} values (1, now()), (2, now() + interval '20 hours')`);
+  const wanted = incremental(`public.${table}`, 'at');
+  await pass(wanted);
+  expect(world.notes.splice(0).filter((note) => note.startsWith(`public.${table}:`))).toEqual([]);
+  await server.query(`insert into ${table} values (3, '9999-12-31')`);
+  await pass(wanted);
+  expect(world.notes.filter((note) => note.startsWith(`public.${table}:`))).toEqual([expect.stringMatching(new RegExp(`^public.${table}: at reaches 9999-12-31 .* in the future: .*${what}`))]);
+});

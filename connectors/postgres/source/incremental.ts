@@ -188,9 +188,12 @@ async function timeBound(pass: Pass, cursor: CursorOf, { connection, selected, o
   const { valueType } = columnNamed(selected.relation, cursor.spec.column);
   // a day is over for its last writer twelve hours after it is in UTC; where ties are read again they need not wait for that
   const allZones = cursor.type.name === 'date' && !readsTies(pass.selection, cursor) ? ` - interval '12 hours'` : '';
-  const [row] = await connection.query<{ greatest: string | null; backwards: boolean }>(
+  const tomorrow = `(${quoteText(now)}::pg_catalog.timestamptz + interval '1 day')::${valueType}`;
+  const ahead = selected.relation.indexed.includes(cursor.spec.column) ? `(SELECT max(${column})::text FROM ${selected.relation.from} WHERE ${column} > ${tomorrow})` : 'null'; // a look into the index
+  const [row] = await connection.query<{ greatest: string | null; backwards: boolean; ahead: string | null }>(
     `SELECT (SELECT max(${column})::text FROM ${selected.relation.from} WHERE ${column} < (${bound}${allZones})::${valueType}) AS greatest,
-      ${pass.from === null ? 'false' : `${quoteText(pass.from)}::${type} > (${quoteText(now)}::pg_catalog.timestamptz)::${type}`} AS backwards`);
+      ${pass.from === null ? 'false' : `${quoteText(pass.from)}::${type} > (${quoteText(now)}::pg_catalog.timestamptz)::${type}`} AS backwards, ${ahead} AS ahead`);
+  if (row?.ahead != null) context.note('warn', `${stream}: ${cursor.spec.column} reaches ${row.ahead}, which is in the future: such rows are not read before that time. Correct them at the source.`);
   if (row?.backwards && pass.from !== cursor.spec.start) throw backwards(stream, pass.from, now);
   return later(connection, type, pass.from, row?.greatest ?? null);
 }
@@ -203,10 +206,17 @@ async function valueBound(pass: Pass, cursor: CursorOf, { connection, selected, 
   const greatest = row?.greatest ?? null;
   if (greatest !== null && ENDLESS.has(greatest)) throw endless(stream, cursor.spec.column, greatest);
   if (greatest !== null && pass.from !== null && pass.from !== cursor.spec.start) await refuseBackwards(connection, cursor, { stream, from: pass.from, greatest });
-  const { seen, transactions } = await currentMoment(connection, ours);
+  const { now, seen, transactions } = await currentMoment(connection, ours);
+  if (cursor.kind === 'local' && greatest !== null) await warnOfFuture(pass, { connection, context, greatest, now });
   if (!seen.complete) context.note('warn', `${stream}: ${seen.why} Rows that are committed late may be missed.`);
   await waitForEnd(connection, transactions, { ours, maxWaitMs: cursor.spec.maxWaitMs ?? DEFAULT_WAIT_MS, context });
   return later(connection, type, pass.from, greatest);
+}
+
+/** A day and the fourteen hours that a clock may be ahead of UTC: no honest writer is further. */
+async function warnOfFuture({ selection: { stream, cursor } }: Pass, { connection, context, greatest, now }: Pick<BoundInput, 'connection' | 'context'> & { readonly greatest: string; readonly now: string }): Promise<void> {
+  const [row] = await connection.query<{ ahead: boolean }>(`SELECT ${quoteText(greatest)}::pg_catalog.timestamp > (${quoteText(now)}::pg_catalog.timestamptz + interval '38 hours')::pg_catalog.timestamp AS ahead`);
+  if (row?.ahead) context.note('warn', `${stream}: ${cursor?.column ?? ''} reaches ${greatest}, which is in the future: rows that are written from now on lie below it and are never read. Correct it at the source, and run with --full-refresh.`);
 }
 
 /** Nothing ever comes after these. */
