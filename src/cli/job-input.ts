@@ -39,6 +39,11 @@ export async function readJob(input: JobInput, output: Output): Promise<{ job: R
   return { job: requireJob(loaded), loaded };
 }
 
+/** For commands about what a run left at its destination: its job file, or its two URLs, whose streams the state knows. */
+export async function readRanJob({ job, target }: { readonly job: string; readonly target?: string | undefined }, output: Output): Promise<ResolvedJob> {
+  return (await readJob({ first: job, second: target, streams: target === undefined ? undefined : ['*'] }, output)).job;
+}
+
 /** What only two URLs need says nothing about a job, and must not look as if it did. */
 function refuseUrlFlags({ first, streams, sync, write, key, cursor }: JobInput): void {
   const given = Object.entries({ stream: streams, sync, write, key, cursor }).find(([, value]) => value !== undefined)?.[0];

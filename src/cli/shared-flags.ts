@@ -4,6 +4,8 @@ import type { Override } from '../job/load.ts';
 import { parseDuration } from '../job/units.ts';
 
 export const jobArg = Args.string({ ignoreStdin: true, description: 'A job file.', required: true });
+/** Of a run, for commands about what it left at its destination. */
+export const ranArgs = { job: Args.string({ ignoreStdin: true, description: 'A job file, or the URL of the source.', required: true }), target: Args.string({ ignoreStdin: true, description: 'The URL of the destination.' }) };
 export const selectFlag = Flags.string({ char: 's', multiple: true, description: 'Only streams that match this glob.' });
 export const streamFlag = Flags.string({ multiple: true, description: 'A stream, or a pattern.' });
 

@@ -2,8 +2,15 @@ import type { RunReport, StreamReport } from '../engine/index.ts';
 import { bytes, count, duration, plural, position, table } from './format.ts';
 import type { Output, Style } from './output.ts';
 
+/** How the run, and what asks about it, is said on the command line. */
+export interface Again {
+  readonly run: string;
+  /** A file, or two URLs. */
+  readonly job: string;
+}
+
 /** The end of a run, for a person: what arrived, how far, what is promised, and what to do next. */
-export function printSummary(report: RunReport, jobName: string, again: string, output: Output): void {
+export function printSummary(report: RunReport, jobName: string, again: Again, output: Output): void {
   if (report.streams.length > 0) output.say();
   const rows = report.streams.map((stream) => [
     `${mark(stream, output)} ${stream.stream}`, `→ ${stream.table}`, count(stream.read), count(stream.written), stream.rejected > 0 ? output.paint('yellow', count(stream.rejected)) : '',
@@ -74,11 +81,11 @@ function promises(report: RunReport): string {
   return held.length === 0 ? '' : ` (${held.join(', ')})`;
 }
 
-function nextStep(report: RunReport, again: string): string {
+function nextStep(report: RunReport, again: Again): string {
   if (report.outcome === 'failed') return '';
-  if (report.outcome === 'stopped') return `${again} goes on from the last commit`;
-  if (report.outcome === 'rejected_rows') return `etl quarantine list ${again.replace(/^etl run /, '')} shows which rows and why`;
+  if (report.outcome === 'stopped') return `${again.run} goes on from the last commit`;
+  if (report.outcome === 'rejected_rows') return `etl quarantine list ${again.job} shows which rows and why`;
   const incremental = report.streams.some((stream) => stream.sync === 'incremental');
-  if (incremental) return `${again} again reads only what is new`;
+  if (incremental) return `${again.run} again reads only what is new`;
   return 'add `sync: incremental` and a `cursor` to read only what is new next time';
 }

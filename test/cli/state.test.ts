@@ -69,3 +69,14 @@ test('a position does not end the rebuild that a reset asked for, and that is sa
   const said = await world.etl('state', 'set', 'job.yaml', 'public.other', '{"v":1,"mode":"incremental","column":"id","type":"int4","upTo":"1"}', '--yes');
   expect([said.exit, said.err]).toEqual([0, expect.stringContaining('public.other was reset: the next run reads it anew, replaces its table and does not look at this position')]);
 });
+
+test('what two URLs have moved is shown, listed and reset by the same two URLs', async () => {
+  const urls = ['${SRC}', `file://${world.path('urls')}`];
+  await world.sql("create table days (id int primary key, at date); insert into days select n, case n when 1 then 'infinity' else now() end from generate_series(1, 200) n");
+  const ran = await world.etl('run', ...urls, '--stream', 'public.days', '--sync', 'incremental', '--cursor', 'id');
+  expect([ran.exit, ran.err]).toEqual([4, expect.stringContaining(`etl quarantine list '\${SRC}' '${urls[1]}' shows which rows and why`)]);
+  expect((await world.etl('quarantine', 'list', ...urls)).out).toMatch(/public\.days +at +\{"id":"1"\}/);
+  expect((await world.etl('state', 'show', ...urls)).out).toMatch(/public\.days +200 /);
+  expect((await world.etl('state', 'reset', ...urls, '--stream', 'public.days', '--yes')).exit).toBe(0);
+  expect((await world.etl('state', 'show', ...urls)).out).toMatch(/public\.days +- .*rebuild/);
+});

@@ -18,7 +18,7 @@ import { writeRunFile } from '../run-files.ts';
 import { runPage } from '../run-page.ts';
 import { durationFlag, limitFlags, overridesOf, selectFlag, urlFlags } from '../shared-flags.ts';
 import { listenForSignals } from '../signals.ts';
-import { headline, printSummary } from '../summary.ts';
+import { headline, printSummary, type Again } from '../summary.ts';
 
 export default class Run extends EtlCommand {
   static override summary = 'Run a job, or move streams between two URLs.';
@@ -69,7 +69,7 @@ export default class Run extends EtlCommand {
       }, engineContext(this.output));
       progress.end();
       this.#page(flags.report, report, recorder);
-      return this.#finish(job, report, this.#again(args));
+      return this.#finish(job, report, againOf(args));
     } catch (error) {
       progress.end();
       return this.#failed(job, error, { startedAt, page: (report) => { this.#page(flags.report, report, recorder); } });
@@ -78,7 +78,7 @@ export default class Run extends EtlCommand {
     }
   }
 
-  #finish(job: ResolvedJob, report: RunReport, again: string): Outcome {
+  #finish(job: ResolvedJob, report: RunReport, again: Again): Outcome {
     const exitCode = exitOfReport(report);
     printSummary(report, job.name, again, this.output);
     const failures: ReportedError[] = [
@@ -133,10 +133,11 @@ export default class Run extends EtlCommand {
     this.output.rowsOnStdout = writes;
     if (writes && this.output.options.json) throw new EtlError({ kind: 'config', code: 'ETL-CLI-005', message: 'the rows of this job go to stdout, where --json would print too', hint: 'leave --json out: the summary is written to .etl/runs' });
   }
+}
 
-  #again(args: { job: string; target?: string | undefined }): string {
-    return args.target === undefined ? `etl run ${args.job}` : 'the same command';
-  }
+/** URLs are said as they were given, which is without a password. */
+function againOf({ job, target }: { job: string; target?: string | undefined }): Again {
+  return target === undefined ? { job, run: `etl run ${job}` } : { job: `'${job}' '${target}'`, run: 'the same command' };
 }
 
 /** The entry of the job that a stream comes from: the place of what has none of its own. */

@@ -3,20 +3,20 @@ import { Flags } from '../../oclif.ts';
 import { resetStreams } from '../../../engine/index.ts';
 import { EtlCommand, type Outcome } from '../../command.ts';
 import { engineContext } from '../../engine.ts';
-import { readJob } from '../../job-input.ts';
+import { readRanJob } from '../../job-input.ts';
 import { eachPipe, requireYes, withSource } from '../../job-tools.ts';
 import { systemPorts } from '../../ports.ts';
-import { jobArg, streamFlag } from '../../shared-flags.ts';
+import { ranArgs, streamFlag } from '../../shared-flags.ts';
 import { pickStreams } from '../../streams-of-state.ts';
 
 export default class StateReset extends EtlCommand {
   static override summary = 'Forget positions: the next run reads these streams anew and replaces their tables.';
-  static override args = { job: jobArg };
+  static override args = ranArgs;
   static override flags = { stream: streamFlag, yes: Flags.boolean({ description: 'Do it.' }) };
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(StateReset);
-    const { job } = await readJob({ first: args.job }, this.output);
+    const job = await readRanJob(args, this.output);
     const engine = engineContext(this.output);
     requireYes(flags.yes, `reset of ${flags.stream?.join(', ') ?? 'all streams'} of ${job.name}`);
     const sourceIdentity = await withSource(job, engine, (source) => source.identity());

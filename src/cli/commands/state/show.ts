@@ -1,17 +1,17 @@
 import { EtlCommand, type Outcome } from '../../command.ts';
 import { engineContext } from '../../engine.ts';
 import { position, table } from '../../format.ts';
-import { readJob } from '../../job-input.ts';
+import { readRanJob } from '../../job-input.ts';
 import { eachPipe } from '../../job-tools.ts';
-import { jobArg } from '../../shared-flags.ts';
+import { ranArgs } from '../../shared-flags.ts';
 
 export default class StateShow extends EtlCommand {
   static override summary = 'Show the positions of a job as its destinations hold them.';
-  static override args = { job: jobArg };
+  static override args = ranArgs;
 
   async execute(): Promise<Outcome> {
     const { args } = await this.parse(StateShow);
-    const { job } = await readJob({ first: args.job }, this.output);
+    const job = await readRanJob(args, this.output);
     const pipes = await eachPipe(job, engineContext(this.output), async ({ id, destination }) => {
       const state = await destination.state(id);
       return { pipe: id, state, lease: state.runEpoch === 0 ? undefined : await destination.lease(id) }; // who looks for a lease is about to run
