@@ -1,4 +1,5 @@
 import type { ResolvedJob } from '../job/resolved.ts';
+import type { Pace } from '../pipeline/cadence.ts';
 import type { Binding } from '../plan/bind.ts';
 import type { QuarantinePolicy, StreamTally } from '../pipeline/quarantine.ts';
 import type { Destination, Run, Source, Split } from '../sdk/contract.ts';
@@ -25,6 +26,8 @@ export interface PipeRun {
   readonly columnSlots: Slots;
   /** The same for whole loads: a source holds what a load rests on only while it is read. */
   readonly loadSlots: Slots;
+  /** Of all pipes of the run, where the job sets a row rate. */
+  readonly pace: Pace | undefined;
   readonly stop: AbortSignal;
   readonly abort: AbortSignal;
 }

@@ -2,6 +2,7 @@ import { EtlError } from '../errors/error.ts';
 import type { ResolvedJob } from '../job/resolved.ts';
 import { bind, refuseRange, refuseSharedTables, refuseUnknownColumns, type Binding } from '../plan/bind.ts';
 import { destinationsOf, matchStreams, pipeId, selected, type PipeStreams } from '../plan/pipes.ts';
+import { createPace, type Pace } from '../pipeline/cadence.ts';
 import type { Destination, Run, Source, StreamInfo } from '../sdk/contract.ts';
 import { discoverFor, greeted, openDestination, openSource, type Connected, type EngineContext } from './connect.ts';
 import type { RunEvent, RunReport, StreamReport } from './events.ts';
@@ -51,6 +52,7 @@ interface Setting {
   readonly engine: EngineContext;
   readonly runId: string;
   readonly columnSlots: Slots;
+  readonly pace: Pace | undefined;
 }
 
 /** The whole of `etl run`: leases, claims, plan, loads, report. Throws what ends the run before anything was begun. */
@@ -63,7 +65,8 @@ export async function runJob(job: ResolvedJob, options: RunOptions, engine: Engi
     if (level !== 'debug') notes.push(message);
     options.events({ type: 'note', level, message });
   };
-  const setting: Setting = { job, options, runId: random.uuidv7(), engine: { ...engine, note }, columnSlots: createSlots(COLUMNS_AT_ONCE) };
+  const rate = job.limits.rowsPerSecond;
+  const setting: Setting = { job, options, runId: random.uuidv7(), engine: { ...engine, note }, columnSlots: createSlots(COLUMNS_AT_ONCE), pace: rate === undefined ? undefined : createPace(rate, clock) };
   if (options.planHash !== undefined) await refuseDrift(setting, options.planHash);
   const claimed: Claimed[] = [];
   const source = await openSource(job, setting.engine);
@@ -194,7 +197,7 @@ async function onePipe(setting: Setting, source: Connected<Source>, work: PipeWo
   }
   const slots = Math.max(1, Math.min(job.limits.concurrency, capabilities.maxSessions));
   const pipe: PipeRun = {
-    id, job, engine, source, destination, run, bindings, alone, report: report(), slots: createSlots(slots), columnSlots: setting.columnSlots, loadSlots: createSlots(slots), stop: options.stop, abort: options.abort,
+    id, job, engine, source, destination, run, bindings, alone, report: report(), slots: createSlots(slots), columnSlots: setting.columnSlots, pace: setting.pace, loadSlots: createSlots(slots), stop: options.stop, abort: options.abort,
     tallies: new Map([...bindings.keys()].map((stream) => [stream, { rows: 0, rejected: 0 }])),
     policyOf: (stream) => bindings.get(stream)?.match.entry.errors ?? { badRows: 'quarantine' },
   };

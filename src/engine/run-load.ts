@@ -68,13 +68,13 @@ async function once(pipe: PipeRun, { load, reading, split }: { load: Load; readi
   const { job, engine, destination, source } = pipe;
   const specs = split.streams.flatMap((stream) => pipe.bindings.get(stream)?.spec ?? []);
   const limit = destination.port.capabilities.maxTransactionBytes;
-  const limits = { ...job.commit, ...(job.limits.rowsPerSecond === undefined ? {} : { rowsPerSecond: job.limits.rowsPerSecond }), ...(limit === undefined ? {} : { maxTransactionBytes: limit }) };
+  const limits = { ...job.commit, ...(limit === undefined ? {} : { maxTransactionBytes: limit }) };
   return classified(source.connector, () => classified(destination.connector, () => runSplit({
     source: source.port, run: pipe.run, load, reading, split, report, stop: pipe.stop, abort: pipe.abort,
     acknowledge: (durable) => acknowledge(pipe, split, durable),
     normalize: createNormalizer(specs),
     quarantine: createQuarantine(pipe.policyOf, pipe.tallies),
-    cadence: createCadence(limits, engine.ports.clock, pipe.stop),
+    cadence: createCadence(limits, engine.ports.clock, pipe.stop, pipe.pace),
   })));
 }
 

@@ -39,8 +39,8 @@ export async function runSplit(work: SplitWork): Promise<'complete' | 'stopped'>
   for await (const message of source.read(reading, split, session.committed?.position, stop)) {
     if (message.type !== 'checkpoint') {
       for (const part of normalize.apply(message)) {
-        if (part.type === 'batch') await cadence.admit(part.batch, report);
-        await session.accept(part);
+        if (part.type !== 'batch') await session.accept(part);
+        else for await (const batch of cadence.admit(part.batch, report)) await session.accept({ ...part, batch });
       }
       continue;
     }

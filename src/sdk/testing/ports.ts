@@ -36,8 +36,13 @@ export function testPorts(seed: number, options: { readonly eager?: boolean } = 
       return;
     }
     await new Promise<void>((resolve, reject) => {
-      sleepers.push({ at: elapsed + ms, wake: resolve });
-      signal?.addEventListener('abort', () => { reject(signal.reason as Error); }, { once: true });
+      const abort = (): void => { reject(signal?.reason as Error); };
+      const wake = (): void => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      };
+      sleepers.push({ at: elapsed + ms, wake });
+      signal?.addEventListener('abort', abort, { once: true });
     });
   };
   return {
