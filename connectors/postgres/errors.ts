@@ -22,7 +22,7 @@ export const errors: ErrorTexts = {
   'ETL-PG-036': { title: 'The server does not do this', text: 'The Postgres source offers the sync modes full and incremental.' },
   'ETL-PG-037': { title: 'The stored position can not be read', text: 'A newer version of this program wrote the position, or a hand. Use that version, put an export back with `etl state import`, or begin anew with a full refresh.' },
   'ETL-PG-038': { title: 'A value of the cursor is none of its type', text: '`cursor.start` or an end of `--range` can not be read as the cursor\'s type, or the range is empty. Nothing was read.' },
-  'ETL-PG-039': { title: 'A cursor without an end', text: 'The largest value of the cursor column is NaN or infinity. As a position it would keep every later row from being read. Nothing was read.' },
+  'ETL-PG-039': { title: 'A cursor without an end', text: 'Some rows have NaN or infinity as their cursor. As a position it would keep every later row from being read, so no pass reaches it. Correct the rows, or leave them out by a query; of a `timestamptz` or a `date` at infinity, `cursor.nulls` may also be `reload`, which reads them in every pass, or `skip_reported`. Nothing was read.' },
 };
 
 interface ServerError { readonly code: string; readonly message: string; readonly detail?: string; readonly hint?: string }

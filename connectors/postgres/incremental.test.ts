@@ -128,6 +128,25 @@ test('guarantee 7: rows without a cursor fail, are reported or are read again', 
   await expect(pass({ ...reload, write: 'append' })).rejects.toMatchObject({ code: 'ETL-PG-034' });
 });
 
+test.each(['timestamptz', 'date'])('guarantee 7: rows at infinity, which no pass of a %s reaches, fail, are reported or are read again; those at -infinity come first', async (type) => {
+  for (const [table, index] of [[`ends_${type}`, false], [`ends_indexed_${type}`, true]] as const) {
+    await server.query(`create table ${table} (id int primary key, at ${type} not null)`);
+    if (index) await server.query(`create index on ${table} (at)`);
+    await server.query(`insert into ${table} values (1, 'infinity'), (2, '2024-01-01'), (3, '-infinity'), (4, 'infinity')`);
+    const failing = pass(incremental(`public.${table}`, 'at'));
+    await expect(failing).rejects.toMatchObject({ code: 'ETL-PG-039', message: `public.${table}: 2 rows have infinity as at, which no pass reaches.`, hint: expect.stringContaining('cursor.nulls') as string });
+    const skipped = await pass(incremental(`public.${table}`, 'at', { cursor: { column: 'at', nulls: 'skip_reported' } }));
+    expect(skipped.rows.map((row) => row[0])).toEqual(index ? ['3', '2'] : ['2', '3']);
+    expect(world.notes.at(-1)).toContain('2 rows have infinity');
+    const reload = incremental(`public.${table}`, 'at', { write: 'merge', cursor: { column: 'at', nulls: 'reload' } });
+    const first = await pass(reload);
+    expect(first.rows.map((row) => row[0]).toSorted()).toEqual(['1', '2', '3', '4']);
+    await server.query(`insert into ${table} values (5, '2024-02-01')`);
+    const second = await pass(reload, first.load.positions[`public.${table}`]);
+    expect(second.rows.map((row) => row[0]).toSorted()).toEqual(['1', '4', '5']);
+  }
+});
+
 test('guarantee 13: a cursor that went backwards or changed its type stops with both values', async () => {
   await server.query('create table back (id int primary key, at timestamptz not null, jb jsonb)');
   await server.query(`insert into back values (5, now())`);

@@ -5,11 +5,11 @@ import {
 } from '#sdk';
 import type { SourceConfig } from './config.ts';
 import type { Connection } from './connection.ts';
-import { quoteName, quoteText } from './quoting.ts';
+import { quoteText } from './quoting.ts';
 import { checkSource } from './source/check.ts';
 import { describeQuery, loadRelations, missing, streamInfo, type Relation } from './source/catalogue.ts';
 import { fullClauses, fullLoad, type FullSplit } from './source/full.ts';
-import { checkPlaces, fixBound, incrementalLoad, passColumns, passCondition, type CursorPosition, type Pass } from './source/incremental.ts';
+import { checkPlaces, fixBound, incrementalLoad, passColumns, passCondition, unreachedCondition, type CursorPosition, type Pass } from './source/incremental.ts';
 import { orderBy, tupleAt, type Tuple } from './source/keyset.ts';
 import { readRows } from './source/rows.ts';
 import { selectColumns, selectList, type Selected } from './source/select.ts';
@@ -202,7 +202,7 @@ export class PostgresSource implements Source {
     const options = { connection, selected, maxRowBytes: this.config.max_row_bytes, stop };
     const reloads = pass.selection.cursor?.nulls === 'reload' && !after;
     if (reloads) {
-      const complete = yield* readRows({ ...options, opening: schema, query: `${selectFrom(selected)} WHERE ${quoteName(column)} IS NULL` });
+      const complete = yield* readRows({ ...options, opening: schema, query: `${selectFrom(selected)} WHERE ${unreachedCondition(pass)}` });
       if (!complete) return;
     }
     let tuple: Tuple | undefined;

@@ -188,13 +188,18 @@ async function timeBound(pass: Pass, cursor: CursorOf, { connection, selected, o
   const { valueType } = columnNamed(selected.relation, cursor.spec.column);
   // a day is over for its last writer twelve hours after it is in UTC; where ties are read again they need not wait for that
   const allZones = cursor.type.name === 'date' && !readsTies(pass.selection, cursor) ? ` - interval '12 hours'` : '';
-  const tomorrow = `(${quoteText(now)}::pg_catalog.timestamptz + interval '1 day')::${valueType}`;
-  const ahead = selected.relation.indexed.includes(cursor.spec.column) ? `(SELECT max(${column})::text FROM ${selected.relation.from} WHERE ${column} > ${tomorrow})` : 'null'; // a look into the index
-  const [row] = await connection.query<{ greatest: string | null; backwards: boolean; ahead: string | null }>(
-    `SELECT (SELECT max(${column})::text FROM ${selected.relation.from} WHERE ${column} < (${bound}${allZones})::${valueType}) AS greatest,
-      ${pass.from === null ? 'false' : `${quoteText(pass.from)}::${type} > (${quoteText(now)}::pg_catalog.timestamptz)::${type}`} AS backwards, ${ahead} AS ahead`);
+  const { from, indexed } = selected.relation;
+  const reached = `${column} < (${bound}${allZones})::${valueType}`;
+  const endless = `${column} = ${INFINITY}`;
+  const ahead = `${column} > (${quoteText(now)}::pg_catalog.timestamptz + interval '1 day')::${valueType} AND NOT ${endless}`;
+  const seenRows = indexed.includes(cursor.spec.column)
+    ? `SELECT (SELECT max(${column})::text FROM ${from} WHERE ${reached}) AS greatest, (SELECT count(*)::text FROM ${from} WHERE ${endless}) AS endless, (SELECT max(${column})::text FROM ${from} WHERE ${ahead}) AS ahead`
+    : `SELECT max(${column}) FILTER (WHERE ${reached})::text AS greatest, (count(*) FILTER (WHERE ${endless}))::text AS endless, max(${column}) FILTER (WHERE ${ahead})::text AS ahead FROM ${from}`; // one scan
+  const [row] = await connection.query<{ greatest: string | null; endless: string; ahead: string | null; backwards: boolean }>(
+    `SELECT *, ${pass.from === null ? 'false' : `${quoteText(pass.from)}::${type} > (${quoteText(now)}::pg_catalog.timestamptz)::${type}`} AS backwards FROM (${seenRows}) AS s`);
   if (row?.ahead != null) context.note('warn', `${stream}: ${cursor.spec.column} reaches ${row.ahead}, which is in the future: such rows are not read before that time. Correct them at the source.`);
   if (row?.backwards && pass.from !== cursor.spec.start) throw backwards(stream, pass.from, now);
+  tellUnreached(cursor, context, { code: 'ETL-PG-039', stream, count: row?.endless, message: `rows have infinity as ${cursor.spec.column}, which no pass reaches` });
   return later(connection, type, pass.from, row?.greatest ?? null);
 }
 
@@ -249,14 +254,30 @@ async function later(connection: Connection, type: string, a: string | null, b: 
   return row?.later ?? b;
 }
 
-/** Rows without a cursor are failed, reloaded or reported: never passed over in silence (guarantee 7). */
 async function countNulls(cursor: CursorOf, selection: Selection, { connection, selected, context }: BoundInput): Promise<void> {
   if (!cursor.nullable || cursor.spec.nulls === 'reload') return;
   const [row] = await connection.query<{ count: string }>(`SELECT count(*)::text AS count FROM ${selected.relation.from} WHERE ${quoteName(cursor.spec.column)} IS NULL`);
-  if (!row || row.count === '0') return;
-  const message = `${selection.stream}: ${row.count} rows have no ${cursor.spec.column}`;
-  if (cursor.spec.nulls === 'skip_reported') context.note('warn', `${message} and are not read.`);
-  else throw new EtlError({ kind: 'data', code: 'ETL-PG-031', message: `${message}.`, hint: 'Set cursor.nulls to reload or skip_reported.' });
+  tellUnreached(cursor, context, { code: 'ETL-PG-031', stream: selection.stream, count: row?.count, message: `rows have no ${cursor.spec.column}` });
+}
+
+/** Rows that no pass reads are failed, reloaded or reported: never passed over in silence (guarantee 7). */
+function tellUnreached({ spec }: CursorOf, context: ConnectorContext, { code, stream, count = '0', message }: Unreached): void {
+  if (count === '0' || spec.nulls === 'reload') return;
+  if (spec.nulls !== 'skip_reported') {
+    throw new EtlError({ kind: 'data', code, message: `${stream}: ${count} ${message}.`, hint: 'Set cursor.nulls to reload or skip_reported, or correct these rows.' });
+  }
+  context.note('warn', `${stream}: ${count} ${message}; they are not read.`);
+}
+
+interface Unreached { readonly code: string; readonly stream: string; readonly count: string | undefined; readonly message: string }
+
+/** A time after which none comes: as a bound it would keep every later row from being read. */
+const INFINITY = "'infinity'";
+
+/** The rows that no pass reads: without a cursor, or at the end of time. */
+export function unreachedCondition(pass: Pass): string {
+  const column = quoteName(pass.selection.cursor?.column ?? '');
+  return pass.type === 'timestamptz' || pass.type === 'date' ? `(${column} IS NULL OR ${column} = ${INFINITY})` : `${column} IS NULL`;
 }
 
 // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
