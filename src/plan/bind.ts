@@ -194,9 +194,16 @@ function refuseProblems({ entry }: MatchedStream, problems: readonly Problem[]):
   });
 }
 
+/** What is before the last part of a stream's name, and that part: it may hold dots where it stands in quotes. */
+const NAME = /^(?:(.*)\.)?("(?:[^"]|"")+"|[^."]*)$/s;
+
+function unquoted(part: string): string {
+  return /^"(?:[^"]|"")+"$/s.test(part) ? part.slice(1, -1).replaceAll('""', '"') : part;
+}
+
 function targetOf({ info, entry }: MatchedStream, capabilities: Capabilities, mayMakeTable: boolean): Target {
-  const dot = info.name.lastIndexOf('.');
-  const parts = { schema: dot < 0 ? '' : info.name.slice(0, dot), stream: info.name.slice(dot + 1) };
+  const [, before = '', last = info.name] = NAME.exec(info.name) ?? [];
+  const parts = { schema: unquoted(before), stream: unquoted(last) };
   const fill = (text: string) => text.replaceAll('{schema}', parts.schema).replaceAll('{stream}', parts.stream);
   const wanted = fill(entry.target.table ?? '{stream}');
   const { targets } = targetNames([wanted], { naming: entry.target.table === undefined ? entry.naming : 'as_is', maxNameBytes: capabilities.names.maxBytes, caseSensitiveNames: true, held: new Map(), renames: new Map() });

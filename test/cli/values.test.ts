@@ -157,3 +157,13 @@ test('1,600 columns, all that a table can have, go to every destination with the
   for (const from of duck) expect(await world.duck(sums(from)), from).toBe(expected);
   expect(await valueOf(sums('wide'))).toBe(expected);
 });
+
+test('schemas and tables whose names hold dots are told apart, and keep their names', async () => {
+  await world.sql(`create schema "a.b"; create table "a.b".c (id int); insert into "a.b".c values (1); create schema a; create table a."b.c" (id int); insert into a."b.c" values (2); create table a."say ""x""" (id int)`);
+  world.write('job.yaml', job('{ type: duckdb, path: dots.duckdb }', `{ '"a.b".c': { target: { table: "{stream}2" } }, 'a."b.c"': {}, 'a."say ""x"""': {} }`).replace('target: to', 'target: { use: to, schema: "{schema}" }'));
+  expect((await world.etl('check', 'job.yaml')).exit).toBe(0);
+  const said = await world.etl('run', 'job.yaml', '--json');
+  expect(said.exit, said.err).toBe(0);
+  const { streams } = (JSON.parse(said.out) as { result: { streams: { stream: string; table: string; written: number }[] } }).result;
+  expect(streams.map(({ stream, table, written }) => [stream, table, written]).sort()).toEqual([['"a.b".c', 'a.b.c2', 1], ['a."b.c"', 'a.b.c', 1], ['a."say ""x"""', 'a.say "x"', 0]]);
+});

@@ -28,12 +28,17 @@ export interface Relation {
   readonly bytes: number | undefined;
 }
 
-interface RelationRow { oid: number; schema: string; name: string; kind: string; tuples: number; bytes: string; subclass: boolean; heap: boolean }
+interface RelationRow { oid: number; schema: string; name: string; stream: string; kind: string; tuples: number; bytes: string; subclass: boolean; heap: boolean }
 interface ColumnRow { relation: number; name: string; typeOid: number; typmod: number; notNull: boolean }
 interface IndexRow { relation: number; primary: boolean; usable: boolean; columns: string[] }
 
+/** A part that holds a dot or a quote stands in quotes, as in SQL: else two tables could have one name. */
+const namePart = (column: string): string => `CASE WHEN ${column} ~ '[."]' THEN '"' || replace(${column}, '"', '""') || '"' ELSE ${column}::text END`;
+/** How a stream is called, over pg_namespace `n` and pg_class `c`. */
+export const STREAM = `(${namePart('n.nspname')} || '.' || ${namePart('c.relname')})`;
+
 const RELATIONS = `
-  SELECT c.oid::int8::text::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.reltuples::float8 AS tuples,
+  SELECT c.oid::int8::text::float8 AS oid, n.nspname AS schema, c.relname AS name, ${STREAM} AS stream, c.relkind::text AS kind, c.reltuples::float8 AS tuples,
     CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END::text AS bytes, EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid) AS subclass,
     CASE WHEN c.relkind IN ('r', 'm') THEN c.relam = 2 WHEN c.relkind = 'p' THEN NOT EXISTS (
       SELECT FROM pg_catalog.pg_partition_tree(c.oid) p JOIN pg_catalog.pg_class x ON x.oid = p.relid WHERE p.isleaf AND (x.relkind <> 'r' OR x.relam <> 2)) ELSE false END AS heap
@@ -103,7 +108,7 @@ function byRelation<T extends { readonly relation: number }>(rows: readonly T[])
 
 /** Tables, views, materialised views and partitioned parents; only those named, if names are given. */
 export async function loadRelations(connection: Connection, streams?: readonly string[]): Promise<readonly Relation[]> {
-  const filter = streams ? ` AND (n.nspname || '.' || c.relname) = ANY($1::text[])` : '';
+  const filter = streams ? ` AND ${STREAM} = ANY($1::text[])` : '';
   const relations = await connection.query<RelationRow>(`${RELATIONS}${filter} ORDER BY n.nspname, c.relname`, streams ? [streams] : []);
   const oids = relations.map((relation) => relation.oid);
   const [columns, indexes] = (await connection.queries([{ sql: COLUMNS, params: [oids] }, { sql: INDEXES, params: [oids] }])) as [ColumnRow[], IndexRow[]];
@@ -114,7 +119,7 @@ export async function loadRelations(connection: Connection, streams?: readonly s
     const own = indexesOf.get(relation.oid) ?? [];
     const inherited = relation.kind === 'r' && relation.subclass; // rows of the tables that inherit from it are read with it
     return {
-      stream: `${relation.schema}.${relation.name}`, kind: KINDS[relation.kind] ?? 'table', from: quoteName(relation.schema, relation.name),
+      stream: relation.stream, kind: KINDS[relation.kind] ?? 'table', from: quoteName(relation.schema, relation.name),
       hasCtid: (relation.kind === 'r' || relation.kind === 'm') && !inherited, hasXmin: relation.heap && !inherited, types,
       key: inherited ? [] : keyOf(own), // which those need not share
       columns: columnsOf.get(relation.oid) ?? [],

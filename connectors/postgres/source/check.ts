@@ -1,7 +1,7 @@
 import type { CheckItem, CheckReport, ConnectorContext, Selection } from '#sdk';
 import type { Connection } from '../connection.ts';
 import { quoteName } from '../quoting.ts';
-import { describeQuery, loadRelations, missing, type Relation } from './catalogue.ts';
+import { describeQuery, loadRelations, missing, STREAM, type Relation } from './catalogue.ts';
 import { openTransactions, nameOf, sight } from './clock.ts';
 import { cursorOf } from './incremental.ts';
 
@@ -10,15 +10,15 @@ const SKEW_MS = 1000;
 const LONG_TRANSACTION_MS = 60_000;
 
 interface ServerRow { version: string; number: number; now: string; superuser: boolean; role: string; replica: boolean }
-interface GrantRow { stream: string; readable: boolean; schema_usable: boolean; writable: boolean }
+interface GrantRow { stream: string; schema: string; table: string; readable: boolean; schema_usable: boolean; writable: boolean }
 
 const SERVER = `SELECT pg_catalog.current_setting('server_version') AS version, pg_catalog.current_setting('server_version_num')::int AS number,
   (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000)::text AS now, (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser, current_user::text AS role,
   pg_catalog.pg_is_in_recovery() AS replica`;
 
-const GRANTS = `SELECT n.nspname || '.' || c.relname AS stream, pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
+const GRANTS = `SELECT ${STREAM} AS stream, n.nspname AS schema, c.relname AS table, pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS schema_usable,
   pg_catalog.has_table_privilege(c.oid, 'SELECT') OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT') AS readable, pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') AS writable
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = ANY ($1::text[])`;
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ${STREAM} = ANY ($1::text[])`;
 
 /** What a source needs and what it does not: connection, version, clock, sight of other sessions, rights too few and too many. Reads only. */
 export async function checkSource(connection: Connection, selection: readonly Selection[], context: ConnectorContext): Promise<CheckReport> {
@@ -59,8 +59,8 @@ async function grantItems(connection: Connection, selection: readonly Selection[
   const grants = await connection.query<GrantRow & Record<string, unknown>>(GRANTS, [tables]);
   const name = quoteName(role);
   return grants.flatMap((grant): CheckItem[] => {
-    const [schema = '', ...table] = grant.stream.split('.');
-    const target = quoteName(schema, table.join('.'));
+    const { schema, table } = grant;
+    const target = quoteName(schema, table);
     return [
       ...(grant.schema_usable ? [] : [{ what: grant.stream, level: 'error' as const, detail: 'The schema may not be used.', hint: `GRANT USAGE ON SCHEMA ${quoteName(schema)} TO ${name}` }]),
       ...(grant.readable ? [] : [{ what: grant.stream, level: 'error' as const, detail: 'The table may not be read.', hint: `GRANT SELECT ON ${target} TO ${name}` }]),
