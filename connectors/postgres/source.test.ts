@@ -115,15 +115,15 @@ test('hostile names, views, queries, excluded and chosen columns', async () => {
   await server.query(`create table "a""; drop table types; --" ("x"" y" int primary key, "B" text)`);
   await server.query(`insert into "a""; drop table types; --" values (1, 'b')`);
   await server.query(`create view seen as select * from "a""; drop table types; --"`);
-  expect((await pass(selection('public.a"; drop table types; --'))).rows).toEqual([['1', 'b']]);
+  expect((await pass(selection('public."a""; drop table types; --"'))).rows).toEqual([['1', 'b']]);
   expect((await pass(selection('public.seen', { exclude: ['B'] }))).rows).toEqual([['1']]);
   expect((await pass(selection('mine', { query: 'select 1 as one, now() - now() as nothing; ' }))).rows).toEqual([['1', 'PT0S']]);
   await using source = await open();
   const streams = await source.discover({ queries: { mine: 'select 1 as one' } });
   expect(streams.find((each) => each.name === 'mine')?.schema.fields.map((field) => field.name)).toEqual(['one']);
   expect(streams.find((each) => each.name === 'public.types')?.schema.key).toEqual(['id']);
-  const only = await source.discover({ only: ['public.a"; drop table types; --', 'public.nowhere'] });
-  expect(only).toEqual(streams.filter((each) => each.name === 'public.a"; drop table types; --'));
+  const only = await source.discover({ only: ['public."a""; drop table types; --"', 'public.nowhere'] });
+  expect(only).toEqual(streams.filter((each) => each.name === 'public."a""; drop table types; --"'));
   expect(await source.discover({ only: [] })).toEqual([]);
 });
 

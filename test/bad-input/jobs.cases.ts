@@ -6,7 +6,7 @@ const bomb = `a: &a [1,1]\n${[...'bcdefgh'].map((name, index) => `${name}: &${na
 /** Wrong before anything was read: nothing was touched. */
 export const brokenJobs: readonly BrokenCase[] = [
   { name: 'unknown key', job: job('out', '{ snyc: full }'), exit: 2, code: 'ETL-JOB-002', at: 'snyc', says: 'unknown key `snyc`', next: 'did you mean `sync`?' },
-  { name: 'wrong type', job: job('out', '{}', 'limits: { concurrency: many }'), exit: 2, code: 'ETL-JOB-003', at: 'many', says: 'must be a whole number, found the text "many"', next: 'docs/job.md' },
+  { name: 'wrong type', job: job('out', '{}', 'limits: { concurrency: many }'), exit: 2, code: 'ETL-JOB-003', at: 'many', says: 'must be a whole number from 1 on, found the text "many"', next: 'docs/job.md' },
   { name: 'missing key', job: job('out').replace('source: shop\n', ''), exit: 2, code: 'ETL-JOB-004', at: 'version', says: '`source` is missing', next: 'docs/job.md' },
   { name: 'bad YAML', job: job('out').replace('  public', '\tpublic'), exit: 2, code: 'ETL-JOB-001', at: '\tpublic', says: 'Tabs are not allowed as indentation', next: 'indent with blanks, not with tabs' },
   { name: 'two documents', job: `${job('out')}---\nname: other\n`, exit: 2, code: 'ETL-JOB-014', at: '---', says: 'a job file holds one YAML document', next: 'into a file of its own' },

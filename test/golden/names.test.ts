@@ -31,7 +31,7 @@ afterAll(async () => {
 
 test('a hostile name of a table is a name in Postgres', async () => {
   const target = await server.createDatabase('hostile');
-  const { ended } = await move({ route: 'postgres', mode: 'replace', folder: join(root, 'hostile'), source, target, streams: `'public.a"; drop table x; --': { sync: full, write: replace }` });
+  const { ended } = await move({ route: 'postgres', mode: 'replace', folder: join(root, 'hostile'), source, target, streams: `'public."a""; drop table x; --"': { sync: full, write: replace }` });
   expect(ended.code, ended.stderr).toBe(0);
   expect((await readPostgres(target, '"a""; drop table x; --"')).values.get(1)?.text).toBe('hostile');
 });
