@@ -62,6 +62,8 @@ export const duckdbErrors: ErrorTexts = {
 
 /** What DuckDB's messages begin with, and what that means. The first match decides. */
 const KNOWN: readonly (readonly [pattern: RegExp, kind: ErrorKind, code: string, hint?: string])[] = [
+  // a run may be skipped for another run (`overlap: skip`), never for a notebook that was left open
+  [/Could not set lock on file.*held in (?!\S*\bnode\b)/i, 'transient', 'ETL-DUCK-001', 'Close the program that has the file open.'],
   [/Could not set lock on file/i, 'locked', 'ETL-DUCK-001', 'Close the program that has the file open, or wait for its run.'],
   [/not a valid DuckDB database|newer version of DuckDB|version number/i, 'unsupported', 'ETL-DUCK-003', 'Name another file, or move this one away.'],
   // nobody makes room between two tries

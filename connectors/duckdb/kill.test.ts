@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describeDifferences, Oracle } from '#testing';
 import { expect, test } from 'vitest';
+import { duckdbError } from './errors.ts';
 import { scratch } from './helper.ts';
 import { runWorld, type World } from './kill-world.ts';
 
@@ -65,4 +66,9 @@ test('rule 28: after dispose another process can open the file, for the job\'s `
   const { signal, output } = await startChild([file.path, 'full', 'replace', 'never']).ended;
   expect({ signal, output }).toMatchObject({ signal: null, output: 'done\n' });
   file.remove();
+});
+
+test('a program that is no run of ours and has the file open is waited for as something that passes, and never skipped for', () => {
+  const held = (by: string) => duckdbError(new Error(`IO Error: Could not set lock on file "/x/a.duckdb": Conflicting lock is held in ${by} (PID 7). See also https://duckdb.org/docs/stable/connect/concurrency`));
+  expect(['/usr/local/bin/node', '/opt/node-22/bin/node', '/usr/bin/python3.11'].map(held).map(({ code, kind }) => `${code} ${kind}`)).toEqual(['ETL-DUCK-001 locked', 'ETL-DUCK-001 locked', 'ETL-DUCK-001 transient']);
 });

@@ -17,6 +17,7 @@ export const errors: ErrorTexts = {
   'ETL-FILE-014': { title: 'A write mode that files can not do', text: 'Plain files take append and replace. For merge or scd2 use a database, such as duckdb or postgres.' },
   'ETL-FILE-015': { title: 'The name of a table is too long for the file system', text: 'A folder name may have 255 bytes after escaping. Give the table a shorter name.' },
   'ETL-FILE-017': { title: 'The schema contract lets no table be made', text: 'The stream has `schema: { tables: freeze }` or `schema: freeze`, and its folder is not there.' },
+  'ETL-FILE-018': { title: 'The folder holds another format', text: 'Files of this table have another format than the job asks for now. Whoever reads the one would miss the rows of the other. Load the table anew with --full-refresh, or take the change back.' },
   'ETL-FILE-016': { title: 'The session is over', text: 'A commit of this session failed or was fenced; it takes nothing more. The split is opened again.' },
 };
 
@@ -81,6 +82,13 @@ export function unknownFiles(table: string, example: string): EtlError {
 export function fileGone(table: string, name: string): EtlError {
   return new EtlError({
     kind: 'state_lost', code: 'ETL-FILE-013', message: `The committed file ${table}/${name} is gone.`, hint: 'Load the table anew with --full-refresh.',
+  });
+}
+
+export function otherFormat(table: string, example: string, format: string): EtlError {
+  return new EtlError({
+    kind: 'config_changed', code: 'ETL-FILE-018', message: `The folder ${table} holds files of another format than ${format}, such as ${example}.`,
+    hint: 'Load the table anew with --full-refresh, or take the change of the format back.',
   });
 }
 

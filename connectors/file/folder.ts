@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { failpoint, type Target } from '#sdk';
 import type { Fold } from '../_shared/commit-log/fold.ts';
 import type { LogFile } from '../_shared/commit-log/records.ts';
-import { fileGone, foreignTarget, noNewTable, targetLost, unknownFiles } from './errors.ts';
+import { fileOptionsOf } from './config.ts';
+import { fileGone, foreignTarget, noNewTable, otherFormat, targetLost, unknownFiles } from './errors.ts';
 import { MARK, hidden, idInName, originOf, tableOf, unhidden, type FileOrigin } from './layout.ts';
 import type { Pipe } from './place.ts';
 
@@ -60,8 +61,12 @@ export async function lookAt(pipe: Pipe, { target, known }: Claimed): Promise<{ 
   if (known !== undefined && mark?.id !== known) throw targetLost(table);
   if (mark) assertOurs(pipe, { table, mark, shared: target.shared });
   const names = await pipe.place.disk.list(join(pipe.place.root, table));
-  const foreign = mark ? undefined : names.find((name) => !name.startsWith('.') && /\.(parquet|jsonl)$/.test(name));
+  const files = names.filter((name) => !name.startsWith('.') && /\.(parquet|jsonl)$/.test(name));
+  const [foreign] = mark ? [] : files;
   if (foreign !== undefined && !target.shared) throw unknownFiles(table, foreign);
+  const { format } = fileOptionsOf(target.options);
+  const other = known === undefined ? undefined : files.find((name) => !name.endsWith(`.${format}`)); // who reads the one would miss the rows of the other
+  if (other !== undefined) throw otherFormat(table, other, format);
   if (names.length === 0 && !target.evolve.tables) throw noNewTable(table);
   return { mark, names };
 }

@@ -20,12 +20,18 @@ interface UrlParts { host?: string; port?: number; user?: string; password?: str
 const PARAMETERS: Readonly<Record<string, keyof UrlParts>> = { host: 'host', sslmode: 'sslmode', sslrootcert: 'ca', sslcert: 'cert', sslkey: 'key' };
 
 function partsOf(text: string): UrlParts {
-  let url: URL;
   try {
-    url = new URL(text);
-  } catch {
-    throw new EtlError({ kind: 'config', code: 'ETL-PG-009', message: 'The connection\'s url is not a URL.' });
+    return readUrl(new URL(text));
+  } catch (error) {
+    if (error instanceof EtlError) throw error;
+    throw new EtlError({
+      kind: 'config', code: 'ETL-PG-009', message: 'The connection\'s url is not a URL.',
+      hint: 'Write postgres://user:password@host:5432/database, with `%25` for a %, `%23` for a #, `%2F` for a / and `%3F` for a ? in the password; or leave the URL out, and give host, user, password and database.',
+    });
   }
+}
+
+function readUrl(url: URL): UrlParts {
   const host = decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '');
   return {
     ...(host ? { host } : {}),

@@ -42,6 +42,9 @@ export function classify(error: unknown): EtlError | undefined {
   if (code.startsWith('ERR_TLS') || code.includes('CERT') || code.includes('ISSUER')) {
     return new EtlError({ kind: 'auth', code: 'ETL-PG-003', message: `The server's certificate was not accepted: ${error.message}`, hint: 'Give the authority\'s certificate as `ca`.', cause: error });
   }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    return new EtlError({ kind: 'not_found', code: 'ETL-PG-001', message: `No connection to Postgres could be opened: ${error.message}`, hint: 'Too many files are open: raise `ulimit -n` to 256 or more.', cause: error });
+  }
   if (NETWORK.has(code) || /terminated|timeout expired|not queryable|closed/i.test(error.message)) {
     return new EtlError({ kind: 'transient', code: 'ETL-PG-001', message: `The connection to Postgres failed: ${error.message || code}`, hint: 'Check host and port of the connection, that the server runs, and that the network lets this machine through.', cause: error });
   }

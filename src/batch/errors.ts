@@ -17,5 +17,6 @@ export const batchErrors: ErrorTexts = {
     title: 'The column memory is full',
     text: 'All batches of a process lie in one memory of 1 GiB. One value is too large for it (some 200 MiB go everywhere), or too many large ones are moved at once. Lower limits.concurrency to 1, drop the column, or leave the row out with a `query`.',
   },
+  'ETL-MEM-003': { title: 'The column memory could not be reserved', text: 'It takes a range of addresses, far more than is ever used, and a limit of virtual memory (`ulimit -v`) forbids that. Lift it; limits of real memory are no hindrance.' },
   'ETL-MEM-002': { title: 'A batch was released twice', text: 'This is a bug: please report it.' },
 };

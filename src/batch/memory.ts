@@ -6,11 +6,22 @@ const PAGES = 16_384;
 const SMALLEST_CLASS = 10;
 
 /** The one linear memory of the process: every vector lies in it, and the kernels work on it. */
-export const linearMemory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
+export const linearMemory = reserved();
 const bytes = new Uint8Array(linearMemory.buffer);
 
 /** Kernels may read and write up to this many bytes past the end of what they were given, inside the same slab. */
 export const PADDING = 64;
+
+function reserved(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
+  } catch (error) {
+    throw new EtlError({
+      kind: 'not_found', code: 'ETL-MEM-003', message: `The column memory could not be reserved: ${error instanceof Error ? error.message : String(error)}.`, cause: error,
+      hint: 'It is address space: lift the limit of virtual memory (`ulimit -v unlimited`). Limits of real memory, as a container has them, are no hindrance.',
+    });
+  }
+}
 
 const free: number[][] = Array.from({ length: 32 }, () => []);
 let top = 16 * PAGE; // below lie the kernels' own statics

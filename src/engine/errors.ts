@@ -19,7 +19,7 @@ export const engineErrors: ErrorTexts = {
   'ETL-RUN-021': { title: 'A connection has a wrong setting', text: 'The settings of a connection do not fit its connector. `etl connectors info NAME` lists them.' },
   'ETL-RUN-022': { title: 'The connector has no such role', text: 'Some connectors are sources only, some destinations only. `etl connectors list` shows which.' },
   'ETL-RUN-030': { title: 'Another run is at work', text: 'A lease beside the state is renewed every five seconds by another process. Let it end, wait for it with --wait-lock, or take over with --take-over when it is known to be dead. The data is safe either way: fences, not the lease, guard it.' },
-  'ETL-RUN-031': { title: 'The job changed in a way that can not be mixed', text: 'Rows written under another key, write mode, hash key or cast stand in the table. New rows would not fit beside them. Run that stream with --full-refresh, or take the change back.' },
+  'ETL-RUN-031': { title: 'The job changed in a way that can not be mixed', text: 'The rows that were moved before were written under another key, write mode, hash key or cast, or into another table. New rows would not make one table with them. Run that stream with --full-refresh, or take the change back.' },
   'ETL-RUN-032': { title: 'The plan has drifted', text: '`run --plan HASH` runs only what was looked at. Something that the hash covers is another now; look at the plan again.' },
   'ETL-RUN-040': { title: 'Committed, not acknowledged', text: 'The rows are at the destination, but the source could not be told so, also not when it was tried again. It keeps its log (a slot pins disk space) until a run acknowledges it: the next one does so first, before it reads. Nothing is lost and nothing comes twice.' },
   'ETL-RUN-099': { title: 'A bug in etl', text: 'An error that no connector knows. Running the job again is safe: what was committed stands, the rest is read again. Please report it with the output of --debug.' },
@@ -29,5 +29,6 @@ export const engineErrors: ErrorTexts = {
   'ETL-STATE-004': { title: 'Another load has taken the place', text: 'This load is no longer the current one of its streams: a newer run, or a reset, ended it.' },
   'ETL-STATE-005': { title: 'Published too early', text: 'A bug: a load was published before all its parts were complete.' },
   'ETL-STATE-006': { title: 'Another session has the split', text: 'This attempt was fenced by a newer session of the same split: it ends and deletes nothing.' },
+  'ETL-STATE-008': { title: 'The folder of the state can not be made', text: 'Destinations that can keep no state have it in .etl/state beside the job file, and that folder can not be written. Correct its rights, or put the job file elsewhere.' },
   'ETL-STATE-007': { title: 'The state file is locked', text: 'Another process holds the lock of the state file.' },
 };

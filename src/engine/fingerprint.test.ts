@@ -46,7 +46,7 @@ test('rule 5: a stream that is no longer in the job leaves its place in a log, a
 
 test('rule 5: what can not be mixed in one table stops with config_changed, and a full refresh goes through', () => {
   const state = { runEpoch: 1, loads: [], streams: { s: { rebuild: false, incarnations: {}, fingerprint: fingerprintOf([binding('a', 'u')]) } } } satisfies JobState;
-  expect(() => { refuseMixing(state, [binding('a', 'other')]); }).toThrow(/key, write mode, names or a rule/);
+  expect(() => { refuseMixing(state, [binding('a', 'other')]); }).toThrow(/its target, key, write mode, names or a rule/);
   expect(() => { refuseMixing(state, [binding('b', 'u')]); }).not.toThrow();
   expect(() => { refuseMixing(state, [binding('a', 'other', { fullRefresh: true })]); }).not.toThrow();
 });

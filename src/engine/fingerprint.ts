@@ -56,8 +56,8 @@ export function refuseMixing(state: JobState, bindings: readonly Binding[]): voi
     if (before === undefined || before === unmixable || target.write === 'replace' || selection.fullRefresh) continue;
     throw new EtlError({
       kind: 'config_changed', code: 'ETL-RUN-031', configPath: `streams.${stream}`,
-      message: `${stream}: its key, write mode, names or a rule of its columns is another than when ${target.table} was filled.`,
-      hint: `Old and new rows can't be mixed in one table. Fill it anew with \`etl run --full-refresh --select ${stream}\`, or take the change back. Nothing was written.`,
+      message: `${stream}: its target, key, write mode, names or a rule of its columns is another than when it was last moved into ${target.table}.`,
+      hint: `Old and new rows would not make one table. Fill it anew with \`etl run --full-refresh --select ${stream}\`, or take the change back. Nothing was written.`,
     });
   }
 }

@@ -42,12 +42,13 @@ function losing<T extends object>(port: T, names: readonly string[]): T {
 function world() {
   const store = emptyStore();
   const ports = testPorts(1, { eager: true });
-  const run = async ({ end, stopAt, stopOn, attempts = 1, loses = [], fullRefresh = false }: { fullRefresh?: boolean; end: number; stopAt?: number; stopOn?: RunEvent['type']; attempts?: number; loses?: readonly string[] }) => {
+  const run = async ({ end, stopAt, stopOn, breaksAfter, attempts = 1, loses = [], fullRefresh = false }: { breaksAfter?: number; fullRefresh?: boolean; end: number; stopAt?: number; stopOn?: RunEvent['type']; attempts?: number; loses?: readonly string[] }) => {
     const stop = new AbortController();
     async function* read(from: unknown) {
       for (let id = Number(from ?? 0) + 1; id <= end; id++) {
         if (id === stopAt) stop.abort(new Error('SIGTERM'));
         yield { rows: [{ id }], position: id };
+        if (breaksAfter !== undefined && id - Number(from ?? 0) === breaksAfter) throw new EtlError({ kind: 'transient', code: 'ETL-TST-002', message: 'it broke' });
       }
     }
     const config = z.strictObject({});
@@ -56,7 +57,7 @@ function world() {
       there: { name: 'there', title: '', errors: {}, destination: { config, secrets: [], targetOptions: config, capabilities: () => memoryDestination().capabilities, create: () => Promise.resolve(losing(memoryDestination({ store }), loses)) } },
     };
     const engine: EngineContext = { ports, note: () => undefined, load: (type) => Promise.resolve(connectors[type] ?? Promise.reject(new RangeError(type))) };
-    return runJob({ ...job, retry: { ...job.retry, attempts } }, { stop: stop.signal, abort: new AbortController().signal, host: 'here', pid: 1, events: ({ type }) => { if (type === stopOn) stop.abort(new Error('SIGTERM')); }, takeOver: true, fullRefresh }, engine);
+    return runJob({ ...job, ...(breaksAfter === undefined ? {} : { commit: { intervalMs: 60_000, bytes: 1 << 20 } }), retry: { ...job.retry, attempts } }, { stop: stop.signal, abort: new AbortController().signal, host: 'here', pid: 1, events: ({ type }) => { if (type === stopOn) stop.abort(new Error('SIGTERM')); }, takeOver: true, fullRefresh }, engine);
   };
   return { run, rows: () => memoryTable(store, 'things').map((row) => Number(row['id'])) };
 }
@@ -91,4 +92,10 @@ test('a full refresh that was broken off is finished by the next run, which then
   expect(outcome).toBe('ok');
   expect(rows()).toEqual([1, 2, 3, 4]);
   expect(streams.map(({ read, written }) => ({ read, written }))).toEqual([{ read: 2, written: 2 }]);
+});
+
+test('what a source gave before it broke is committed as far as a position covers it, so that it never reads the same pages again and again', async () => {
+  const { run, rows } = world();
+  expect(await run({ end: 10, breaksAfter: 3, attempts: 2 })).toMatchObject({ outcome: 'ok' });
+  expect(rows()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
 });

@@ -34,6 +34,10 @@ export interface EtlErrorInit {
   readonly cause?: unknown;
 }
 
+const KINDS: Readonly<Record<ErrorKind, true>> = {
+  config: true, unsupported: true, auth: true, not_found: true, transient: true, rate_limit: true, data: true, schema: true, config_changed: true, state_lost: true, locked: true, fenced: true, internal: true,
+};
+
 /** The one error class of the product. */
 export class EtlError extends Error {
   readonly kind: ErrorKind;
@@ -44,7 +48,9 @@ export class EtlError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly scope: 'run' | 'load' | 'split' | undefined;
 
+  /** Throws a TypeError where a connector in plain JavaScript gives another kind: without one nothing says how a run ends. */
   constructor(init: EtlErrorInit) {
+    if (!Object.hasOwn(KINDS, init.kind) || typeof init.code !== 'string') throw new TypeError(`new EtlError({ kind, code, message }): its kind is one of ${Object.keys(KINDS).join(', ')}, not ${String(init.kind)}`);
     super(init.message, init.cause === undefined ? undefined : { cause: init.cause });
     this.name = 'EtlError';
     this.kind = init.kind;

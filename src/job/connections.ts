@@ -16,12 +16,15 @@ export interface BindContext {
 }
 
 /** Asks the connectors what they say of their connections and targets, offline: the last step before a run. */
-export async function bindConnectors(job: UnboundJob, context: BindContext): Promise<ResolvedJob> {
+export async function bindConnectors(unread: UnboundJob, context: BindContext): Promise<ResolvedJob> {
   const found = new Map<string, Connector>();
-  for (const connection of Object.values(job.connections)) {
-    const connector = await findConnector(connection, job.directory, context);
+  const connections: Record<string, ResolvedConnection> = {};
+  for (const connection of Object.values(unread.connections)) {
+    const connector = await findConnector(connection, unread.directory, context);
     if (connector) found.set(connection.name, connector);
+    connections[connection.name] = connector ? readFilled(connection, connector, context) : connection;
   }
+  const job = { ...unread, connections };
   const used = new Set(job.streams.filter((stream) => !stream.skip).map((stream) => stream.target.use));
   for (const connection of Object.values(job.connections)) {
     const connector = found.get(connection.name);
@@ -53,6 +56,18 @@ async function findConnector(connection: ResolvedConnection, directory: string, 
     diagnostics.report(path, { code: error instanceof EtlError ? error.code : 'ETL-JOB-046', message: `the connector ${connection.type} can't be loaded: ${message}`, hint: (error instanceof EtlError ? error.hint : undefined) ?? 'the file exports one connector: `export default defineConnector({ … })`' });
   }
   return undefined;
+}
+
+/** What is filled in is text: where the connector asks for a number, or for true or false, it is read as that. */
+function readFilled(connection: ResolvedConnection, connector: Connector, { document }: BindContext): ResolvedConnection {
+  const issues = [connector.source, connector.destination].flatMap((role) => role?.config.safeParse(connection.config).error?.issues ?? []);
+  const read = issues.flatMap(({ code, path: [key = '', ...inner], ...issue }) => {
+    const text = valueAt(connection.config, [String(key)]);
+    if (code !== 'invalid_type' || inner.length > 0 || typeof text !== 'string' || !document.filled.has(pathKey(['connections', connection.name, String(key)]))) return [];
+    if ('expected' in issue && issue.expected === 'boolean') return /^(true|false)$/.test(text) ? [[key, text === 'true']] : [];
+    return 'expected' in issue && /^(number|int)$/.test(String(issue.expected)) && /^-?\d+(\.\d+)?$/.test(text) ? [[key, Number(text)]] : [];
+  });
+  return { ...connection, config: { ...connection.config, ...Object.fromEntries(read) as Record<string, number | boolean> } };
 }
 
 function checkSource(connection: ResolvedConnection, connector: Connector, context: BindContext): void {

@@ -151,6 +151,13 @@ describe('a good job', () => {
     expect(job?.connections['lake']?.config).toEqual({ path: 'a\nname: b ${SHOP}' });
   });
 
+  test('what is filled in is a number where the connector asks for one', async () => {
+    const text = GOOD.replace('url: "${SHOP}"', 'url: "${SHOP}", port: "${PORT:-5433}"');
+    expect(text).toContain('PORT');
+    expect((await load(text)).job?.connections['shop']?.config).toEqual({ url: 'postgres://u:hidden1@db/shop', port: 5433 });
+    expect((await load(text, { PORT: 'many' })).diagnostics.map(({ message }) => message)).toContain('expected a number, found the value filled in here');
+  });
+
   test('escape, default, nested default, .env below the environment, _FILE', async () => {
     const directory = join(folder, 'env');
     mkdirSync(directory);

@@ -1,5 +1,5 @@
 import { EtlError } from '../errors/error.ts';
-import type { CommitReceipt, Load, Position, Reading, Rejection, Run, Source, Split } from '../sdk/contract.ts';
+import type { Checkpoint, CommitReceipt, Load, Position, Reading, Rejection, Run, Session, Source, SourceMessage, Split } from '../sdk/contract.ts';
 import type { Normalizer } from '../normalize/normalizer.ts';
 import type { Cadence } from './cadence.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -32,30 +32,48 @@ export interface SplitReport {
 
 /** One split, from what is committed to its end. Whatever goes wrong throws; the engine calls again, and open() tells the truth (rule 9). */
 export async function runSplit(work: SplitWork): Promise<'complete' | 'stopped'> {
-  const { source, run, load, reading, split, normalize, quarantine, cadence, report, stop } = work;
+  const { source, run, load, reading, split, stop } = work;
   await using session = await run.open(load, split, work.abort);
   if (session.committed) await work.acknowledge(session.committed.position); // rule 19
   if (session.committed?.complete) return 'complete';
-  for await (const message of source.read(reading, split, session.committed?.position, stop)) {
-    if (message.type !== 'checkpoint') {
-      for (const part of normalize.apply(message)) {
-        if (part.type !== 'batch') await session.accept(part);
-        else for await (const batch of cadence.admit(part.batch, report)) await session.accept({ ...part, batch });
+  let covers: Checkpoint | undefined; // all that was delivered, while it is the source's turn
+  try {
+    for await (const message of source.read(reading, split, session.committed?.position, stop)) {
+      covers = undefined;
+      if (message.type !== 'checkpoint') await deliver(work, session, message);
+      else if (!isDue(work, message)) covers = message.partial ? undefined : message;
+      else {
+        await commit(work, session, message);
+        if (message.last) return 'complete'; // rule 1: a fact of the source, committed
+        if (stop.aborted) return 'stopped';
       }
-      continue;
     }
-    const due = message.partial ? cadence.mustSpill() // rule 16
-      : message.last || message.rebuilt || stop.aborted || cadence.due();
-    if (!due) continue;
-    const refused = await session.flush();
-    const rejections = quarantine.take(normalize, refused, message.last === true); // past the threshold it throws, and nothing is committed
-    report.committed(await session.commit(message, rejections), rejections.slice(0, rejections.length - refused.length)); // sent once for a checkpoint (rule 9)
-    quarantine.settle();
-    cadence.committed();
-    await work.acknowledge(message.position); // rule 19: after the commit
-    if (message.last) return 'complete'; // rule 1: a fact of the source, committed
-    if (stop.aborted) return 'stopped';
+  } catch (error) {
+    if (covers) await commit(work, session, covers).catch(() => undefined); // what the source failed after is not read again; its error is the one that is told
+    throw error;
   }
+  if (stop.aborted && covers) await commit(work, session, covers);
   if (stop.aborted) return 'stopped';
   throw new EtlError({ kind: 'internal', code: 'ETL-RUN-001', message: `The source ended split ${split.id} without a last checkpoint.` });
+}
+
+async function deliver({ normalize, cadence, report }: SplitWork, session: Session, message: Exclude<SourceMessage, Checkpoint>): Promise<void> {
+  for (const part of normalize.apply(message)) {
+    if (part.type !== 'batch') await session.accept(part);
+    else for await (const batch of cadence.admit(part.batch, report)) await session.accept({ ...part, batch });
+  }
+}
+
+function isDue({ cadence, stop }: SplitWork, at: Checkpoint): boolean {
+  if (at.partial) return cadence.mustSpill(); // rule 16
+  return at.last === true || at.rebuilt !== undefined || stop.aborted || cadence.due();
+}
+
+async function commit({ normalize, quarantine, cadence, report, acknowledge }: SplitWork, session: Session, at: Checkpoint): Promise<void> {
+  const refused = await session.flush();
+  const rejections = quarantine.take(normalize, refused, at.last === true); // past the threshold it throws, and nothing is committed
+  report.committed(await session.commit(at, rejections), rejections.slice(0, rejections.length - refused.length)); // sent once for a checkpoint (rule 9)
+  quarantine.settle();
+  cadence.committed();
+  await acknowledge(at.position); // rule 19: after the commit
 }

@@ -24,7 +24,7 @@ export interface Binding {
   readonly names: Readonly<Record<string, string>>;
   /** What the contract refuses: the stream's load will fail. */
   readonly conflicts: readonly string[];
-  /** What can't be mixed in one table (rule 5): a change of it needs a full refresh. */
+  /** What can't be mixed in one table, and which table that is (rule 5): a change of it needs a full refresh. */
   readonly unmixable: string;
   /** All that decides the bytes of a load (rule 5). */
   readonly fingerprint: string;
@@ -62,7 +62,7 @@ export function bind(match: MatchedStream, capabilities: Capabilities, options: 
   const before = shapeAtLastLoad(options.state, info.name);
   const { spec, target, schema, columns, names, conflicts } = named(match, whole, { selection, capabilities, before, mayMakeTable: mayMakeTable(match, options.state) });
   const rules = Object.fromEntries(Object.entries(entry.columns).filter(([, rule]) => !rule.drop).map(([name, rule]) => [name, publicRule(rule)]));
-  const unmixable = digest({ key: [...key], write: entry.write, naming: entry.naming, rules });
+  const unmixable = digest({ key: [...key], write: entry.write, naming: entry.naming, rules, into: [target.schema ?? null, target.table] });
   return {
     stream: info.name, match, selection, target, spec, schema, columns, names, conflicts, unmixable,
     fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: { ...target, evolve: entry.contract } as unknown as Json, others: entry.others, naming: entry.naming }),

@@ -24,7 +24,7 @@ export function createStateFile(path: string): StateFile {
   return {
     read: () => readState(path),
     async update(change) {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error: unknown) => { throw notWritable(dirname(path), error); });
       const lock = await takeLock(`${path}.lock`);
       try {
         const next = change(await readState(path));
@@ -66,6 +66,13 @@ function isAlive(pid: number): boolean {
 
 function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
+}
+
+function notWritable(folder: string, cause: unknown): EtlError {
+  return new EtlError({
+    kind: 'not_found', code: 'ETL-STATE-008', message: `The folder of the state, ${folder}, can't be made: ${cause instanceof Error ? cause.message : String(cause)}`, cause,
+    hint: 'Correct the rights of the folder that the job file lies in, or put the job file where it may be written beside.',
+  });
 }
 
 async function readState(path: string): Promise<StoredState> {

@@ -23,6 +23,7 @@ const PATIENCE = 'retry: { attempts: 2, initial_delay: 100ms }';
 
 /** The source, or the way to it, is not as the job needs it. */
 export const brokenSources: readonly BrokenCase[] = [
+  { name: 'password that is no part of a URL', job: job('out'), before: (world) => { world.env['SRC'] = world.source.replace('h1dden-p4ss', '100%h1dden-p4ss'); }, exit: 2, code: 'ETL-PG-009', at: 'shop: {', says: 'is not a URL', next: '`%25` for a %' },
   { name: 'wrong password', job: job('out'), before: (world) => { world.env['SRC'] = world.source.replace('h1dden-p4ss', 's3cr3t-wrong'); }, exit: 3, code: 'ETL-PG-002', at: 'shop: {', says: 'password authentication failed for user "postgres" (28P01)', next: 'Correct user, password or database' },
   { name: 'unknown host', job: job('out', '{}', PATIENCE), before: (world) => { world.env['SRC'] = 'postgres://u:s3cr3t@no-such-host.invalid/shop?sslmode=disable'; }, args: ['--progress', 'none'], exit: 3, code: 'ETL-PG-001', at: 'shop: {', says: 'no-such-host.invalid', next: 'Check host and port of the connection' },
   { name: 'nobody listens at the port', job: job('out', '{}', PATIENCE), before: (world) => { world.env['SRC'] = 'postgres://u:s3cr3t@127.0.0.1:1/shop'; }, exit: 3, code: 'ETL-PG-001', at: 'shop: {', says: 'connect ECONNREFUSED 127.0.0.1:1', next: 'Check host and port of the connection' },

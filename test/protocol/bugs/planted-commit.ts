@@ -129,6 +129,6 @@ export const commitBugs: readonly PlantedBug[] = [
   },
   {
     name: 'acknowledgement before the commit', catcher: { rounds: 'memory' },
-    edits: [{ file: 'src/pipeline/run-split.ts', find: '    report.committed(await session.commit', replace: '    await work.acknowledge(message.position);\n    report.committed(await session.commit' }],
+    edits: [{ file: 'src/pipeline/run-split.ts', find: '  report.committed(await session.commit', replace: '  await acknowledge(at.position);\n  report.committed(await session.commit' }],
   },
 ];

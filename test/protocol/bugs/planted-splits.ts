@@ -9,19 +9,19 @@ export const splitBugs: readonly PlantedBug[] = [
     name: 'an iterator\'s end taken for last', catcher: { rounds: 'memory' },
     edits: [
       { file: RUN_SPLIT, find: "  if (session.committed?.complete) return 'complete';\n", replace: "  if (session.committed?.complete) return 'complete';\n  let seen = session.committed?.position;\n" },
-      { file: RUN_SPLIT, find: '    const due = message.partial', replace: '    seen = message.position;\n    const due = message.partial' },
+      { file: RUN_SPLIT, find: 'else if (!isDue(work, message))', replace: 'else if (((seen = message.position), !isDue(work, message)))' },
       {
         file: RUN_SPLIT, find: "  if (stop.aborted) return 'stopped';\n  throw",
-        replace: "  if (seen) {\n    report.committed(await session.commit({ type: 'checkpoint', position: seen, last: true }, await session.flush()), { type: 'checkpoint', position: seen });\n    return 'complete';\n  }\n  if (stop.aborted) return 'stopped';\n  throw",
+        replace: "  if (seen) {\n    work.report.committed(await session.commit({ type: 'checkpoint', position: seen, last: true }, await session.flush()), []);\n    return 'complete';\n  }\n  if (stop.aborted) return 'stopped';\n  throw",
       },
     ],
   },
   {
     name: 'the tail before a stop lost', catcher: { rounds: 'memory' },
-    edits: [{
-      file: RUN_SPLIT, find: '        await session.accept(part);\n',
-      replace: "        if (stop.aborted && part.type === 'batch') part.batch.release();\n        else await session.accept(part);\n",
-    }],
+    edits: [
+      { file: RUN_SPLIT, find: 'deliver({ normalize, cadence, report }', replace: 'deliver({ normalize, cadence, report, stop }' },
+      { file: RUN_SPLIT, find: 'await session.accept({ ...part, batch });', replace: '{ if (stop.aborted) batch.release(); else await session.accept({ ...part, batch }); }' },
+    ],
   },
   {
     name: 'split ids reused by the next load (files)', catcher: fileSuite,
