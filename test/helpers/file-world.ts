@@ -43,7 +43,7 @@ export const owner = (runId: string, sourceIdentity = 'pg:1'): Owner => ({ job: 
 export function target(write: WriteMode = 'append', table = 'orders', stream = 'public.orders', more: Partial<Target> = {}): Target {
   return {
     stream, table, write, key: ['id'], deletes: 'hard', unavailable: 'error', addedColumns: [], shared: false,
-    evolve: { tables: true, columns: true, types: true }, options: {}, ...more,
+    evolve: { tables: true, columns: true, types: true }, options: { format: 'jsonl' }, ...more,
   };
 }
 
