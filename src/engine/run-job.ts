@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly stop: AbortSignal;
   /** Grace is over. */
   readonly abort: AbortSignal;
+  /** Nothing is waited for any more: the report is given as it stands. */
+  readonly leave?: AbortSignal;
   readonly host: string;
   readonly pid: number;
   /** Whether a process of this machine is there; without it none is. */
@@ -53,6 +55,8 @@ interface Setting {
   readonly runId: string;
   readonly columnSlots: Slots;
   readonly pace: Pace | undefined;
+  /** Of the pipes that were begun. */
+  readonly reports: PipeReport[];
 }
 
 /** The whole of `etl run`: leases, claims, plan, loads, report. Throws what ends the run before anything was begun. */
@@ -66,16 +70,31 @@ export async function runJob(job: ResolvedJob, options: RunOptions, engine: Engi
     options.events({ type: 'note', level, message });
   };
   const rate = job.limits.rowsPerSecond;
-  const setting: Setting = { job, options, runId: random.uuidv7(), engine: { ...engine, note }, columnSlots: createSlots(COLUMNS_AT_ONCE), pace: rate === undefined ? undefined : createPace(rate, clock) };
+  const setting: Setting = { job, options, runId: random.uuidv7(), engine: { ...engine, note }, columnSlots: createSlots(COLUMNS_AT_ONCE), pace: rate === undefined ? undefined : createPace(rate, clock), reports: [] };
+  const result = await Promise.race([runOpened(setting), left(setting)]);
+  return { runId: setting.runId, job: job.name, startedAt, durationMs: Math.round(clock.monotonic() - began), notes, ...result };
+}
+
+async function runOpened(setting: Setting): Promise<Outcome> {
+  const { job, options, engine } = setting;
   if (options.planHash !== undefined) await refuseDrift(setting, options.planHash);
   const claimed: Claimed[] = [];
-  const source = await openSource(job, setting.engine);
+  const source = await openSource(job, engine);
   try {
-    const result = await runClaimed(setting, source, claimed);
-    return { runId: setting.runId, job: job.name, startedAt, durationMs: Math.round(clock.monotonic() - began), notes, ...result };
+    return await runClaimed(setting, source, claimed);
   } finally {
     await Promise.all([source.port[Symbol.asyncDispose](), ...claimed.map(letGo)]);
   }
+}
+
+/** What is known when nothing is waited for any more. What hangs may hang: the next run claims and goes on from the last commit. */
+function left({ options, reports }: Setting): Promise<Outcome> {
+  return new Promise((resolve) => {
+    options.leave?.addEventListener('abort', () => {
+      for (const report of reports) report.stopped(report.streams().filter(({ outcome }) => outcome === 'not_started').map(({ stream }) => stream));
+      resolve({ streams: reports.flatMap((report) => report.streams()), outcome: 'stopped' });
+    });
+  });
 }
 
 async function letGo({ run, destination, lease }: Claimed): Promise<void> {
@@ -108,7 +127,7 @@ async function runClaimed(setting: Setting, source: Connected<Source>, claimed: 
   const failure: unknown = fenced.signal.aborted ? fenced.signal.reason : results.find((result) => result.error !== undefined)?.error;
   const outcome = outcomeOf(streams, failure, options.stop.aborted);
   const after = await runAfter(setting, { claimed, outcome, streams });
-  return { streams, outcome, ...(failure === undefined ? {} : { error: reported(failure) }), ...(after ? { after } : {}) };
+  return { streams, outcome: outcomeAfter(outcome, after, options.stop.aborted), ...(failure === undefined ? {} : { error: reported(failure) }), ...(after ? { after } : {}) };
 }
 
 /** The same setting, which ends with this signal, too. */
@@ -185,7 +204,11 @@ async function onePipe(setting: Setting, source: Connected<Source>, work: PipeWo
   const { destination, run, id, alone, streams } = work;
   const capabilities = destination.port.capabilities;
   const bindings = new Map<string, Binding>();
-  const report = () => createPipeReport({ pipe: id, bindings: [...bindings.values()].filter(({ stream }) => selected(options.select, stream)), capabilities, clock: engine.ports.clock, events: options.events, from: (stream) => run.state.streams[stream]?.position });
+  const report = (): PipeReport => {
+    const made = createPipeReport({ pipe: id, bindings: [...bindings.values()].filter(({ stream }) => selected(options.select, stream)), capabilities, clock: engine.ports.clock, events: options.events, from: (stream) => run.state.streams[stream]?.position });
+    setting.reports.push(made);
+    return made;
+  };
   try {
     const bound = (streams?.streams ?? []).map((match) => bind(match, capabilities, { fullRefresh: options.fullRefresh ?? false, ...(options.range ? { range: options.range } : {}), state: run.state }));
     refuseSharedTables(bound, capabilities);
@@ -215,6 +238,11 @@ function outcomeOf(streams: readonly StreamReport[], failure: unknown, stopped: 
   if (failure !== undefined || streams.some((stream) => stream.outcome === 'failed')) return 'failed';
   if (stopped && streams.some((stream) => stream.outcome === 'stopped' || stream.outcome === 'not_started')) return 'stopped';
   return streams.some((stream) => stream.rejected > 0) ? 'rejected_rows' : 'ok';
+}
+
+/** A command that a signal ended is started again by the next run. */
+function outcomeAfter(outcome: RunReport['outcome'], after: RunReport['after'], stopped: boolean): RunReport['outcome'] {
+  return stopped && outcome !== 'failed' && after !== undefined && after.exitCode !== 0 ? 'stopped' : outcome;
 }
 
 interface Ended {

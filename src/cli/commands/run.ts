@@ -5,7 +5,7 @@ import { reported, runJob, type ReportedError, type RunReport } from '../../engi
 import { EtlError } from '../../errors/error.ts';
 import type { ResolvedJob } from '../../job/resolved.ts';
 import { entryFor } from '../../plan/pipes.ts';
-import { isAlive, runAfter } from '../after.ts';
+import { endOf, isAlive, runAfter } from '../after.ts';
 import { asEtlError, envelopeOf, EtlCommand, printError, type Outcome } from '../command.ts';
 import { engineContext } from '../engine.ts';
 import { EXIT, exitOfReport } from '../exit.ts';
@@ -55,7 +55,7 @@ export default class Run extends EtlCommand {
     try {
       const report = await runJob(job, {
         ...(flags.select ? { select: flags.select } : {}), fullRefresh: flags['full-refresh'], ...(range ? { range } : {}), ...(flags.plan === undefined ? {} : { planHash: flags.plan }),
-        takeOver: flags['take-over'], waitLock: flags['wait-lock'], stop: stopping.stop, abort: stopping.abort, host: hostname(), pid: process.pid, alive: isAlive,
+        takeOver: flags['take-over'], waitLock: flags['wait-lock'], stop: stopping.stop, abort: stopping.abort, leave: stopping.leave, host: hostname(), pid: process.pid, alive: isAlive,
         events: (event) => {
           progress.on(event);
           recorder?.on(event);
@@ -64,12 +64,12 @@ export default class Run extends EtlCommand {
           progress.end();
           this.output.say(`${this.output.paint('cyan', 'after:')} ${command}`);
           const changed = streams.filter((stream) => stream.written > 0).map((stream) => stream.stream);
-          return runAfter(command, job.directory, { ETL_JOB: job.name, ETL_OUTCOME: outcome, ETL_CHANGED_STREAMS: changed.join(' ') });
+          return runAfter(command, { directory: job.directory, stopping, env: { ETL_JOB: job.name, ETL_OUTCOME: outcome, ETL_CHANGED_STREAMS: changed.join(' ') } });
         },
       }, engineContext(this.output));
       progress.end();
       this.#page(flags.report, report, recorder);
-      return this.#finish(job, report, againOf(args));
+      return this.#finish(job, report, { again: againOf(args), exitCode: stopping.exitCode() ?? exitOfReport(report) });
     } catch (error) {
       progress.end();
       return this.#failed(job, error, { startedAt, page: (report) => { this.#page(flags.report, report, recorder); } });
@@ -78,8 +78,7 @@ export default class Run extends EtlCommand {
     }
   }
 
-  #finish(job: ResolvedJob, report: RunReport, again: Again): Outcome {
-    const exitCode = exitOfReport(report);
+  #finish(job: ResolvedJob, report: RunReport, { again, exitCode }: { readonly again: Again; readonly exitCode: number }): Outcome {
     printSummary(report, job.name, again, this.output);
     const failures: ReportedError[] = [
       ...(report.error ? [{ ...placeOf(job, job.streams.length === 1 ? job.streams[0]?.pattern : undefined), ...report.error }] : []),
@@ -89,7 +88,7 @@ export default class Run extends EtlCommand {
       printError({ hint: undefined, location: undefined, configPath: undefined, ...failure }, this.output, 'what was committed stays, nothing half-written shows; running the job again is safe and goes on from there');
     }
     if (report.after && report.after.exitCode !== 0) {
-      const failure: ReportedError = { kind: 'data', code: 'ETL-RUN-013', message: `after: \`${report.after.command}\` ended with ${report.after.exitCode}`, hint: 'its own output above tells why', configPath: 'after.run', ...(job.after?.location ? { location: job.after.location } : {}) };
+      const failure: ReportedError = { kind: 'data', code: 'ETL-RUN-013', message: `after: \`${report.after.command}\` ${endOf(report.after.exitCode)}`, hint: 'its own output above tells why', configPath: 'after.run', ...(job.after?.location ? { location: job.after.location } : {}) };
       printError({ location: undefined, hint: undefined, configPath: undefined, ...failure }, this.output, 'the rows are at their place');
       failures.push(failure);
     }
