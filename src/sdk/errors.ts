@@ -9,4 +9,8 @@ export const sdkErrors: ErrorTexts = {
     title: 'The stored position can not be read',
     text: 'The position is not one that this source gives: a hand wrote it, or another version. Put an export back with `etl state import`, or begin anew with a full refresh.',
   },
+  'ETL-SDK-003': {
+    title: 'A position that can not be stored',
+    text: 'A simple source gave a position that is null, or holds what JSON would not give back as it is: NaN, an infinity, undefined, a bigint, a date, an object of a class. The message names the part. Nothing of that page was written.\n\nLeave `position` out where a page has none, and give dates and 64-bit integers as text.',
+  },
 };

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EtlError } from '../errors/error.ts';
 import type { ConnectorContext } from './connector.ts';
-import type { Json, SyncMode } from './contract.ts';
+import type { Json, Source, SyncMode } from './contract.ts';
 import { simpleSource, type SimplePage } from './simple-source.ts';
 import { selectionFor, sourceAcceptance, testPorts } from './testing/index.ts';
 
@@ -37,11 +36,36 @@ test('an incremental pass begins where the last one was committed, a rebuild at 
   expect(await planned(true)).toMatchObject({ kind: 'live', staged: true, rebuild: true, splits: [{ detail: { after: null } }] });
 });
 
-test('rows that no position covers are refused in an incremental read', async () => {
-  await using source = make(withoutPosition);
+/** All messages of a new incremental pass. */
+async function read(source: Source): Promise<void> {
   const [load] = await source.plan(wanted('incremental'), { runEpoch: 1, loads: [], streams: {} }, { maxSplits: 1, nextLoadId: () => 'L' });
   const split = load?.splits[0];
   if (!split) throw new Error('no split');
-  const read = async () => { for await (const message of source.read({}, split, undefined, new AbortController().signal)) if (message.type === 'batch') message.batch.release(); };
-  await expect(read()).rejects.toSatisfy((error) => error instanceof EtlError && error.code === 'ETL-SDK-001');
+  for await (const message of source.read({}, split, undefined, new AbortController().signal)) if (message.type === 'batch') message.batch.release();
+}
+
+test('rows that no position covers are refused in an incremental read', async () => {
+  await using source = make(withoutPosition);
+  await expect(read(source)).rejects.toMatchObject({ code: 'ETL-SDK-001' });
+});
+
+test.each<[string, unknown]>([
+  ['position is null', null], ['position is NaN', NaN], ['position is Infinity', Infinity], ['position is a bigint', 5n], ['position is a Date', new Date(0)],
+  ['position.since is NaN', { page: 1, since: NaN }], ['position.at[1].next is undefined', { at: ['a', { next: undefined }] }], ['position.last is a bigint', { last: 9n }],
+])('%s: refused before its rows are given', async (fault, position) => {
+  const given: string[] = [];
+  await using source = make(async function* () {
+    yield { rows: [{ id: 1 }], position: { v: [null, 'c1', true, -1.5] } };
+    given.push('next');
+    yield { rows: [{ id: 2 }], position: position as Json };
+    given.push('more');
+  });
+  await expect(read(source)).rejects.toMatchObject({ code: 'ETL-SDK-003', message: expect.stringContaining(fault) as string });
+  expect(given).toEqual(['next']);
+});
+
+test('a stored position that is null is refused, not read from the beginning', async () => {
+  await using source = make(pages);
+  const state = { runEpoch: 1, loads: [], streams: { things: { position: { v: 1, at: null }, rebuild: false, incarnations: {} } } };
+  await expect((async () => source.plan(wanted('incremental'), state, { maxSplits: 1, nextLoadId: () => 'L' }))()).rejects.toMatchObject({ code: 'ETL-SDK-002' });
 });

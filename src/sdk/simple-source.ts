@@ -12,7 +12,7 @@ type PlainKind = Exclude<LogicalType['kind'], 'decimal' | 'list' | 'struct'>;
 export interface SimplePage {
   /** A column that a row lacks is NULL; what `columns` does not name is not read. */
   readonly rows: readonly Readonly<Record<string, Value>>[];
-  /** `read(position)` gives exactly the rows after this page. Plain JSON, never a value of a column that jobs mask. */
+  /** `read(position)` gives exactly the rows after this page. Plain JSON and not null, never a value of a column that jobs mask. Left out where a page has none. */
   readonly position?: Json;
 }
 
@@ -82,7 +82,7 @@ class PagedSource implements Source {
       const rebuild = wanted.fullRefresh || state.streams[stream]?.rebuild === true;
       const incremental = wanted.sync === 'incremental';
       const position = incremental && !rebuild ? state.streams[stream]?.position : undefined;
-      if (position && (position['v'] !== 1 || Object.keys(position).some((name) => !PLACE.has(name)))) throw unknownPosition(stream, position);
+      if (position && (position['v'] !== 1 || position['at'] === null || Object.keys(position).some((name) => !PLACE.has(name)))) throw unknownPosition(stream, position);
       const after = position?.['at'] ?? null;
       const split: Split = { id: stream, streams: [stream], live: incremental, detail: { stream, incremental, exclude: [...(wanted.exclude ?? [])], after } };
       // Where a pass will end is not known before it was read: so it is a live load, whose position is its last committed one (rule 13).
@@ -114,6 +114,7 @@ class PagedSource implements Source {
     let covered = true;
     if (from?.['done'] !== true) {
       for await (const { rows, position } of definition.read(at, stop)) {
+        refuseUnstorable(stream, position);
         if (rows.length > 0) yield { type: 'batch', stream, batch: batchOf(stream, schema, rows.map((values) => ({ values }))) };
         covered = position !== undefined || (covered && rows.length === 0);
         if (position !== undefined) yield { type: 'checkpoint', position: { v: 1, at: at = position } };
@@ -143,6 +144,34 @@ function uncovered(stream: string): EtlError {
     kind: 'unsupported', code: 'ETL-SDK-001', message: `${stream} gave rows without a position, so an incremental read can't go on from there.`,
     hint: 'Give a position with the last page, or use sync: full.',
   });
+}
+
+/** Null would mean "from the beginning", and what JSON changes another place. */
+function refuseUnstorable(stream: string, position: unknown): void {
+  if (position === undefined) return;
+  const fault = position === null ? 'position is null' : unstorable(position);
+  if (fault === undefined) return;
+  throw new EtlError({
+    kind: 'unsupported', code: 'ETL-SDK-003', message: `${stream} gave a page whose ${fault}, so a read can't go on from there.`,
+    hint: 'Leave `position` out where a page has none. Give dates and 64-bit integers as text.',
+  });
+}
+
+/** The first part of a value that JSON would not give back as it is. */
+function unstorable(value: unknown, path = 'position'): string | undefined {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return undefined;
+  if (typeof value !== 'object') return `${path} is ${typeof value === 'number' || value === undefined ? String(value) : `a ${typeof value}`}`;
+  if (Array.isArray(value)) return first(value.entries(), (index) => `${path}[${index}]`);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype ? first(Object.entries(value), (name) => `${path}.${name}`) : `${path} is a ${value.constructor.name}`;
+}
+
+function first<K>(parts: Iterable<readonly [K, unknown]>, pathOf: (key: K) => string): string | undefined {
+  for (const [key, part] of parts) {
+    const fault = unstorable(part, pathOf(key));
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 /** What a position of ours is made of. */
