@@ -148,12 +148,18 @@ function isObject(value: Value): value is { readonly [field: string]: Value } {
 }
 
 function refuse(type: LogicalType, value: Value, row: number, place: Place): never {
-  const form = value instanceof Uint8Array ? 'bytes' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+  const form = value instanceof Uint8Array ? 'bytes' : Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
   throw new EtlError({
     kind: 'data', code: 'ETL-BAT-001',
     message: `Row ${row + 1} of ${place.stream}: the value of column ${place.column} (${form}) does not fit the type ${type.kind}.`,
-    hint: 'Cast the column to a wider type or to text.',
+    hint: hintFor(type, value),
   });
+}
+
+function hintFor({ kind }: LogicalType, value: Value): string {
+  if (kind === 'json') return 'A json column takes text: JSON.stringify(value).';
+  if (value instanceof Date) return 'Dates and times are given as text: value.toISOString(), for a date its first 10 characters.';
+  return kind === 'decimal' && typeof value === 'number' ? 'Decimals are given as text, which keeps every digit.' : 'Cast the column to a wider type or to text, or correct the value at the source.';
 }
 
 /** An uninitialised column of a fixed width, all present. */

@@ -72,6 +72,11 @@ const WIDTHS: Readonly<Record<Exclude<LogicalType['kind'], 'decimal'>, number>> 
   number: 0, text: 0, bytes: 0, json: 0, list: 0, struct: 0,
 };
 
+/** Whether this is the name of a type. */
+export function isKind(name: string): name is LogicalType['kind'] {
+  return name === 'decimal' || Object.hasOwn(WIDTHS, name);
+}
+
 /** Bytes of one value in a vector's `data`; 0 for text, bytes, number, json, list and struct. */
 export function widthOf(type: LogicalType): number {
   if (type.kind === 'decimal') return type.precision <= 18 ? 8 : 16;

@@ -39,7 +39,7 @@ const lighter = {
       contents: `const { createRequire } = require('node:module');\nconst native = createRequire(createRequire(__filename).resolve('@duckdb/node-bindings'));\n${readFileSync(path, 'utf8').replaceAll(/require\((['\x60])@duckdb/g, 'native($1@duckdb')}`,
     }));
     // A script of vm cannot import by itself: bin/load.js does it.
-    plan.onLoad({ filter: /src\/cli\/connectors\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replace(' import(', ' __import(') }));
+    plan.onLoad({ filter: /src\/cli\/connector-file\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replace(' import(', ' __import(') }));
   },
 };
 

@@ -28,7 +28,7 @@ test('what would steer a terminal is shown, colours pass', () => {
   const said: string[] = [];
   const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => { said.push(String(text)); return true; });
   try {
-    new Output({ env: {}, quiet: false, verbose: false, json: false }).say('a\u001b[2Jb\u001b]0;title\u0007\u009bc\rd\u001b[31mred\u001b[39m\tä\n');
+    new Output({ env: {}, quiet: false, verbose: false, json: false, debug: false }).say('a\u001b[2Jb\u001b]0;title\u0007\u009bc\rd\u001b[31mred\u001b[39m\tä\n');
   } finally {
     write.mockRestore();
   }

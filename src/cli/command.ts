@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { Flags, parse, type ArgInput, type FlagInput, type Input, type ParserOutput, type Values } from './oclif.ts';
 import { EtlError, type SourceLocation } from '../errors/error.ts';
+import { THROWN, type ReportedError } from '../engine/events.ts';
 import { exact } from '../observe/redact.ts';
 import { explainCommand } from './connectors.ts';
 import type { envelopeSchema } from './envelope.ts';
@@ -50,7 +51,7 @@ export abstract class EtlCommand {
   constructor(name: string, argv: readonly string[]) {
     this.#name = name;
     this.#argv = argv;
-    this.output = new Output({ env: process.env, quiet: this.#has('--quiet', '-q'), verbose: this.#has('--verbose', '-v'), json: this.#has('--json') });
+    this.output = new Output({ env: process.env, quiet: this.#has('--quiet', '-q'), verbose: this.#has('--verbose', '-v'), json: this.#has('--json'), debug: this.#has('--debug') || (process.env['ETL_DEBUG'] ?? '') !== '' });
   }
 
   abstract execute(): Promise<Outcome>;
@@ -77,7 +78,6 @@ export abstract class EtlCommand {
   #failed(error: unknown): void {
     const known = asEtlError(error, this.#name);
     printError(known, this.output);
-    if (this.#has('--debug') || (process.env['ETL_DEBUG'] ?? '') !== '') this.output.raw(`${stacks(error)}\n`);
     if (this.output.options.json) this.#envelope({ ok: false, summary: known.message, result: null, error: envelopeOf(known) });
     process.exitCode = exitOfKind(known.kind);
   }
@@ -121,13 +121,14 @@ export function envelopeOf(error: { readonly code: string; readonly message: str
 }
 
 /** The cause in one line, where, what is safe now, what to do. */
-export function printError(error: Pick<EtlError, 'code' | 'message' | 'hint' | 'location' | 'configPath' | 'kind'>, output: Output, safe = safeAfter(error)): void {
+export function printError(error: Pick<EtlError, 'code' | 'message' | 'hint' | 'location' | 'configPath' | 'kind'> & Pick<ReportedError, typeof THROWN>, output: Output, safe = safeAfter(error)): void {
   const place = error.location ? `${error.location.file}:${error.location.line}:${error.location.column}` : undefined;
   output.raw(`${output.paint('red', 'error')} ${output.paint('dim', error.code)} ${output.paint('bold', error.message)}\n`);
   const where = [place, error.configPath].filter((part) => part !== undefined);
   if (where.length > 0) output.raw(`  ${output.paint('cyan', 'where:')} ${where.join('  ')}\n`);
   if (safe !== '') output.raw(`  ${output.paint('cyan', 'safe:')}  ${safe}\n`);
   output.raw(`  ${output.paint('cyan', 'next:')}  ${error.hint ?? explainCommand(error.code)}\n`);
+  if (output.options.debug) output.raw(`${stacks(error[THROWN] ?? error)}\n`);
   output.annotate({ severity: 'error', kind: error.kind, code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }), ...(error.location ? { location: error.location } : {}) } satisfies Diagnostic);
 }
 

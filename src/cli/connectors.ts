@@ -1,7 +1,5 @@
 import { existsSync } from 'node:fs';
-import { acceptConnectorFiles } from './typescript-files.ts';
 import { isAbsolute, relative, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Connector } from '#sdk';
 import { registry } from '../../connectors/registry.ts';
 import { EtlError } from '../errors/error.ts';
@@ -46,17 +44,9 @@ async function fromRegistry(type: string): Promise<Connector | undefined> {
 
 async function fromFile(path: string): Promise<Connector> {
   if (!existsSync(path)) throw new EtlError({ kind: 'config', code: 'ETL-JOB-046', message: `${path} does not exist`, hint: 'the path begins at the folder of the job file' });
-  acceptConnectorFiles();
-  const module: unknown = await import(pathToFileURL(path).href);
-  const exported: unknown = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;
-  if (isConnector(exported)) {
-    const shown = relative(process.cwd(), path);
-    for (const code of Object.keys(exported.errors)) fileOfCode.set(code, isFile(shown) ? shown : `./${shown}`);
-    return exported;
-  }
-  throw new EtlError({ kind: 'config', code: 'ETL-JOB-046', message: `${path} exports no connector`, hint: 'export one as the default: `export default defineConnector({ … })`' });
-}
-
-function isConnector(value: unknown): value is Connector {
-  return typeof value === 'object' && value !== null && 'name' in value && 'errors' in value && ('source' in value || 'destination' in value);
+  const near = relative(process.cwd(), path);
+  const shown = isFile(near) ? near : `./${near}`;
+  const connector = await (await import('./connector-file.ts')).importConnector(path, shown);
+  for (const code of Object.keys(connector.errors)) fileOfCode.set(code, shown);
+  return connector;
 }

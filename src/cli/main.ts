@@ -29,7 +29,7 @@ export async function leave(): Promise<never> {
 /** What no command has caught. */
 function fail(error: unknown): void {
   const known = asEtlError(error);
-  printError(known, new Output({ env: process.env, quiet: false, verbose: false, json: false }));
+  printError(known, new Output({ env: process.env, quiet: false, verbose: false, json: false, debug: false }));
   process.exitCode = exitOfKind(known.kind);
 }
 

@@ -13,6 +13,8 @@ export interface OutputOptions {
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly json: boolean;
+  /** Stacks of errors. */
+  readonly debug: boolean;
 }
 
 /** The only way out of the process: redacted, coloured where a person looks on, silent about closed pipes. */

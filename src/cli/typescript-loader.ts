@@ -21,6 +21,17 @@ export const load: LoadHook = async (url, context, next) => {
   if (!settings.strip || !/^file:.*\.m?ts$/.test(url)) return next(url, context);
   // amaro ships no types: this is the one call of it.
   const amaro: { transformSync(source: string, options: { mode: 'strip-only' }): { code: string } } = await import(STRIPPER);
-  const { code } = amaro.transformSync(await readFile(fileURLToPath(url), 'utf8'), { mode: 'strip-only' });
-  return { format: 'module', source: code, shortCircuit: true };
+  const source = await readFile(fileURLToPath(url), 'utf8');
+  try {
+    return { format: 'module', source: amaro.transformSync(source, { mode: 'strip-only' }).code, shortCircuit: true };
+  } catch (error) {
+    throw refusal(error, fileURLToPath(url));
+  }
 };
+
+/** amaro throws objects that are no errors; the first line of their text, and the line in `,-[3:1]`, are what a person needs. */
+function refusal(error: unknown, file: string): SyntaxError {
+  const text = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+  const line = /,-\[(\d+):/.exec(text)?.[1] ?? '1';
+  return new SyntaxError(`${file}:${line}: ${(text.split('\n', 1)[0] ?? '').replace(/^ *x */, '')}`);
+}

@@ -11,7 +11,11 @@ export type RunEvent =
   | { readonly type: 'published'; readonly pipe: string; readonly streams: readonly string[] }
   | { readonly type: 'note'; readonly level: 'debug' | 'info' | 'warn'; readonly message: string };
 
+/** The error itself, for its stack: a symbol, which no JSON holds. */
+export const THROWN = Symbol('thrown');
+
 export interface ReportedError {
+  readonly [THROWN]?: unknown;
   readonly kind: ErrorKind;
   readonly code: string;
   readonly message: string;

@@ -2,7 +2,7 @@ import { EtlError } from '../errors/error.ts';
 import type { Binding } from '../plan/bind.ts';
 import type { Capabilities, CommitReceipt, Load, Position, Rejection, Split } from '../sdk/contract.ts';
 import type { Clock } from '../sdk/ports.ts';
-import type { ReportedError, RunEvent, StreamReport } from './events.ts';
+import { THROWN, type ReportedError, type RunEvent, type StreamReport } from './events.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -20,10 +20,10 @@ export interface PipeReport {
 
 export function reported(error: unknown): ReportedError {
   if (!(error instanceof EtlError)) {
-    return { kind: 'internal', code: 'ETL-RUN-099', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error), hint: 'This is a bug in etl. Run again with --debug and report it; running the job again is safe.' };
+    return { [THROWN]: error, kind: 'internal', code: 'ETL-RUN-099', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error), hint: 'This is a bug in etl. Run again with --debug and report it; running the job again is safe.' };
   }
   return {
-    kind: error.kind, code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }),
+    [THROWN]: error, kind: error.kind, code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }),
     ...(error.location ? { location: error.location } : {}), ...(error.configPath === undefined ? {} : { configPath: error.configPath }),
   };
 }

@@ -1,5 +1,5 @@
 import { batchOf } from '../batch/builder.ts';
-import type { LogicalType, Schema } from '../batch/types.ts';
+import { isKind, type LogicalType, type Schema } from '../batch/types.ts';
 import type { Value } from '../batch/value.ts';
 import { EtlError } from '../errors/error.ts';
 import type { ConnectorContext } from './connector.ts';
@@ -59,6 +59,7 @@ class PagedSource implements Source {
   private readonly begun = new Set<string>();
 
   constructor(context: ConnectorContext, definition: SimpleSource) {
+    for (const [name, stream] of Object.entries(definition.streams)) refuseUnknownTypes(name, stream);
     this.context = context;
     this.definition = definition;
   }
@@ -114,6 +115,7 @@ class PagedSource implements Source {
     let covered = true;
     if (from?.['done'] !== true) {
       for await (const { rows, position } of definition.read(at, stop)) {
+        refuseNoRows(stream, rows);
         refuseUnstorable(stream, position);
         if (rows.length > 0) yield { type: 'batch', stream, batch: batchOf(stream, schema, rows.map((values) => ({ values }))) };
         covered = position !== undefined || (covered && rows.length === 0);
@@ -137,6 +139,33 @@ function schemaOf({ columns, key = [] }: SimpleStream, exclude: readonly string[
     key: key.filter((name) => !exclude.includes(name)),
     fields: kept.map(([name, type]) => ({ name, type: typeof type === 'string' ? { kind: type } : type, nullable: !key.includes(name) })),
   };
+}
+
+function refuseUnknownTypes(stream: string, { columns, key = [] }: SimpleStream): void {
+  for (const [name, type] of Object.entries(columns)) {
+    const fault = faultOf(typeof type === 'string' ? { kind: type } : type);
+    if (fault !== undefined) throw malformed(`column ${name} of ${stream} ${fault}`, `Types are bool, int8 to int64, uint8 to uint64, float32, float64, number, text, bytes, uuid, date, time, timestamp, timestamptz, interval, json; { kind: 'decimal', precision, scale }, { kind: 'list', element }, { kind: 'struct', fields }.`);
+  }
+  const unknown = key.find((name) => !Object.hasOwn(columns, name));
+  if (unknown !== undefined) throw malformed(`the key of ${stream} names ${unknown}, which is none of its columns`, `Its columns are ${Object.keys(columns).join(', ')}.`);
+}
+
+/** Connectors are often plain JavaScript: no compiler has looked. */
+function faultOf(type: Partial<Record<'precision' | 'scale' | 'element' | 'fields', unknown>> & { readonly kind: string }): string | undefined {
+  if (!isKind(type.kind)) return `has the type ${type.kind}, which there is not`;
+  if (type.kind === 'decimal' && !(Number.isInteger(type.precision) && Number.isInteger(type.scale))) return 'is a decimal without precision and scale';
+  if (type.kind === 'list' && typeof type.element !== 'object') return 'is a list without the type of its element';
+  return type.kind === 'struct' && !Array.isArray(type.fields) ? 'is a struct without fields' : undefined;
+}
+
+function refuseNoRows(stream: string, rows: unknown): void {
+  if (!Array.isArray(rows)) throw malformed(`${stream} gave a page whose rows are ${typeof rows === 'object' ? rows && 'an object' : typeof rows}`, 'A page is { rows, position }, its rows an array of objects; an empty one where there are none.');
+  const index = rows.findIndex((row) => typeof row !== 'object' || row === null || Array.isArray(row));
+  if (index >= 0) throw malformed(`${stream} gave a page whose row ${index + 1} is no object`, 'A row is an object: the names of columns and their values.');
+}
+
+function malformed(message: string, hint: string): EtlError {
+  return new EtlError({ kind: 'config', code: 'ETL-SDK-005', message: `${message}.`, hint });
 }
 
 function uncovered(stream: string): EtlError {
