@@ -52,6 +52,7 @@ export abstract class EtlCommand {
     this.#name = name;
     this.#argv = argv;
     this.output = new Output({ env: process.env, quiet: this.#has('--quiet', '-q'), verbose: this.#has('--verbose', '-v'), json: this.#has('--json'), debug: this.#has('--debug') || (process.env['ETL_DEBUG'] ?? '') !== '' });
+    this.output.takeConsole();
   }
 
   abstract execute(): Promise<Outcome>;

@@ -1,3 +1,5 @@
+import { Console } from 'node:console';
+import { Writable } from 'node:stream';
 import { Redactor } from '../observe/redact.ts';
 import { EXIT } from './exit.ts';
 import type { Diagnostic } from '../job/diagnostics.ts';
@@ -39,6 +41,13 @@ export class Output {
     this.#github = env['GITHUB_ACTIONS'] === 'true';
     process.stdout.on('error', (error: NodeJS.ErrnoException) => this.#onDataLost(error));
     process.stderr.on('error', () => undefined); // nobody listens: the work goes on, its result is in .etl/runs
+  }
+
+  /** What connectors in files and drivers print by `console` is no data: on stdout it would stand between the rows, or break the JSON. */
+  takeConsole(): void {
+    const into = (print: (text: string) => void) => new Writable({ decodeStrings: false, write: (text: string, _encoding, done) => { print(text); done(); } });
+    const quietable = (text: string): void => { if (!this.options.quiet) this.raw(text); };
+    Object.assign(console, new Console({ stdout: into(quietable), stderr: into((text) => this.raw(text)) }));
   }
 
   /** `etl discover | head` closes the pipe early: that is no error. Rows of a run that nobody took are one, and their connector says so. */

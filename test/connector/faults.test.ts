@@ -72,13 +72,24 @@ test.concurrent.each<[string, () => Promise<Ended>, string | RegExp]>([
   expect(code).not.toBe(0);
 });
 
-test('--debug prints the stack of what a stream failed with', async () => {
+test.concurrent('--debug prints the stack of what a stream failed with', async () => {
   const { stderr } = await run(source("throw new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') });"), ['--debug']);
   expect(stderr).toMatch(/caused by TypeError: fetch failed\n +at .*j\d+\.ts:9:/);
   expect(stderr).toContain('caused by Error: connect ECONNREFUSED\n');
 });
 
-test('what `classify` knows stays what it is', async () => {
+test.concurrent('what `classify` knows stays what it is', async () => {
   const classified = source("throw new Error('boom');").replace('errors: {},', "errors: {}, classify: (error) => (error instanceof Error ? new EtlError({ kind: 'auth', code: 'MY-001', message: `known: ${error.message}` }) : undefined),").replace('defineConnector,', 'defineConnector, EtlError,');
   expect(await run(classified)).toMatchObject({ code: 3, stderr: expect.stringContaining('MY-001 known: boom') as string });
+});
+
+test.concurrent('what a connector prints by `console` goes to stderr, redacted: stdout is for rows and JSON', async () => {
+  const talking = source("console.log('said', from, { deep: [1] }); console.table([{ a: 1 }]); console.error('to postgres://me:hidden@db/x');");
+  const { stdout, stderr } = await run(talking, [], { target: 'stdout' });
+  expect(stdout.trim().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual([expect.objectContaining({ id: 1 })]);
+  expect(stderr).toContain('said undefined { deep: [ 1 ] }');
+  expect(stderr).toContain('to postgres://me:***@db/x');
+  const quiet = await run(talking, ['--json', '--quiet']);
+  expect(JSON.parse(quiet.stdout)).toMatchObject({ ok: true });
+  expect(quiet.stderr).toBe('to postgres://me:***@db/x\n');
 });
