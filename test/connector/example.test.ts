@@ -1,6 +1,6 @@
 /** The example of docs/writing-connectors.md, as a user runs it: twice, the second time with one new file. */
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +33,21 @@ test('a connector from a file named in the job runs, goes on, and is rebuilt', a
   const reader = await connection.runAndReadAll('select id::text, customer, total::text from orders order by id');
   expect(reader.getRows()).toEqual([['1', 'Ada', '12.50'], ['2', 'Grace', '8.00']]);
   connection.closeSync();
+});
+
+test('the package as it is published holds the types: tsc checks the example with the settings of the guide', async () => {
+  const stranger = join(folder, 'stranger');
+  mkdirSync(join(stranger, 'node_modules/etl'), { recursive: true });
+  const { stdout } = await promisify(execFile)('npm', ['pack', '--ignore-scripts', '--pack-destination', stranger], { cwd: root });
+  await promisify(execFile)('tar', ['-xzf', join(stranger, stdout.trim()), '-C', join(stranger, 'node_modules/etl'), '--strip-components=1']);
+  for (const name of ['zod', '@types']) symlinkSync(join(root, 'node_modules', name), join(stranger, 'node_modules', name));
+  writeFileSync(join(stranger, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(stranger, 'tsconfig.json'), /```json\n(.*)\n```/.exec(readFileSync(join(root, 'docs/writing-connectors.md'), 'utf8'))?.[1] ?? '');
+  cpSync(join(root, 'examples/connector/my-source.ts'), join(stranger, 'my-source.ts'));
+  const check = (): Promise<unknown> => promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc')], { cwd: stranger });
+  await check();
+  writeFileSync(join(stranger, 'wrong.ts'), readFileSync(join(stranger, 'my-source.ts'), 'utf8').replace("'int64'", "'boolean'"));
+  await expect(check()).rejects.toMatchObject({ stdout: expect.stringMatching(/^wrong\.ts\(\d+,\d+\): error TS2322: .*"boolean"/) as string });
 });
 
 test('the guide shows the example as it is', () => {
