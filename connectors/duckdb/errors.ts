@@ -46,7 +46,7 @@ export const duckdbErrors: ErrorTexts = {
   'ETL-DUCK-012': { title: 'A newer run holds this pipe', text: 'Another claim was made in the meantime. This attempt ends and deletes nothing; the newer one goes on.' },
   'ETL-DUCK-013': {
     title: 'State and data no longer belong together',
-    text: 'The table was dropped, replaced or restored without etl, or the source is another one. Compare both, then accept with `etl state adopt`, or load again with --full-refresh.',
+    text: 'The table was dropped, replaced or restored without etl, another job writes it, or the source is another one. Compare both, then accept with `etl state adopt` (which takes over what another job wrote), or load again with --full-refresh.',
   },
   'ETL-DUCK-014': { title: 'The target\'s schema does not fit', text: 'A change that is not additive, or that the contract of the stream forbids. `etl plan` shows it. Change the target, the contract, or load again with --full-refresh.' },
   'ETL-DUCK-015': { title: 'The job changed in a way that one table can\'t hold', text: 'Key, write mode, hash key or a cast differ from those that the table was written with. Load it again with --full-refresh.' },

@@ -7,13 +7,13 @@ import {
 import { fenced } from '../_shared/commit-log/errors.ts';
 import { jobState } from '../_shared/commit-log/fold.ts';
 import { adminIntent, claimIntent } from '../_shared/commit-log/intents.ts';
-import type { Incarnation } from '../_shared/commit-log/records.ts';
 import type { Disk } from '../_shared/commit-log/disk/disk.ts';
 import { nodeDisk } from '../_shared/commit-log/disk/node.ts';
 import type { Format } from '../_shared/formats/format.ts';
 import { fileCapabilities, fileOptionsOf, type FileConfig } from './config.ts';
 import { diskError } from './errors.ts';
-import { incarnationOf, lookAt, settleTable, tablesOf } from './folder.ts';
+import { adoptFolders, otherOwner } from './adopt.ts';
+import { lookAt, settleTable, tablesOf } from './folder.ts';
 import { makesFolder, tableOf } from './layout.ts';
 import { leaseOf, readLease, writeLease } from './lease.ts';
 import { Pipe, type Place } from './place.ts';
@@ -130,24 +130,22 @@ export class FileDestination implements Destination {
     return readQuarantine(pipe, query);
   }
 
+  async owners(id: PipeId, targets: readonly Target[]): Promise<readonly PipeId[]> {
+    const owners = new Set<PipeId>();
+    for (const target of targets) {
+      const owner = await otherOwner(this.pipe(id), target);
+      if (owner !== undefined) owners.add(owner);
+    }
+    return [...owners];
+  }
+
   async administer(id: PipeId, command: StateCommand): Promise<void> {
     const pipe = this.pipe(id);
     await this.place.disk.makeFolder(join(pipe.folder, 'log'));
     await pipe.log.readOn();
-    const incarnations = command.type === 'adopt' ? await this.incarnations(pipe, command.streams) : [];
-    await pipe.log.append(adminIntent(command, incarnations, pipe.nonce()));
-  }
-
-  /** What the folders of these streams bear now. */
-  private async incarnations(pipe: Pipe, streams: readonly string[]): Promise<Incarnation[]> {
-    const now: Incarnation[] = [];
-    for (const stream of streams) {
-      for (const table of pipe.log.fold.streams.get(stream)?.incarnations.keys() ?? []) {
-        const id = await incarnationOf(pipe, table);
-        if (id !== undefined) now.push({ stream, table, id });
-      }
-    }
-    return now;
+    if (command.type === 'adopt') return adoptFolders(pipe, command);
+    const positions = Object.fromEntries(Object.entries(command.streams).map(([name, { position }]) => [name, position ?? null]));
+    await pipe.log.append(adminIntent({ type: 'import', positions }, pipe.nonce()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -11,7 +11,7 @@ export const errors: ErrorTexts = {
   'ETL-FILE-004': { title: 'The file system has no hard links', text: 'The commit log needs link(2), which some network and memory-card file systems lack. Use a folder on a local disk.' },
   'ETL-FILE-005': { title: 'The disk failed', text: 'Reading or writing failed for a reason given in the message. What was committed before stays. Run again once the cause is gone.' },
   'ETL-FILE-010': { title: 'The folder of a table is gone or was replaced', text: 'The state says what lies in the folder, and the folder does not bear the mark that the state names: it was deleted, moved or restored. Put it back; or accept what is there with `etl state adopt`; or load the table anew with --full-refresh.' },
-  'ETL-FILE-011': { title: 'The folder belongs to another job', text: 'Another job writes this table. Choose another table; or, if both only append, set `shared: append` on the streams of both jobs.' },
+  'ETL-FILE-011': { title: 'The folder belongs to another job', text: 'Another job writes this table. Choose another table; or, if both only append, set `shared: append` on the streams of both jobs. If that job is gone or was renamed, `etl state adopt` takes its folders over, with the rows that lie there.' },
   'ETL-FILE-012': { title: 'The folder holds files that this job did not write', text: 'The table would mix its rows with files of unknown origin. Choose another table or path, or move the files away.' },
   'ETL-FILE-013': { title: 'A committed file is gone', text: 'A record lists a file that is no longer in its folder: it was deleted by hand. Load the table anew with --full-refresh.' },
   'ETL-FILE-014': { title: 'A write mode that files can not do', text: 'Plain files take append and replace. For merge or scd2 use a database, such as duckdb or postgres.' },
@@ -61,14 +61,14 @@ export function classify(error: unknown): EtlError | undefined {
 export function targetLost(table: string): EtlError {
   return new EtlError({
     kind: 'state_lost', code: 'ETL-FILE-010', message: `The folder ${table} is not the one that the state names: it was deleted, moved or restored.`,
-    hint: 'Put it back, accept it with `etl state adopt`, or load it anew with --full-refresh.',
+    hint: 'Put it back, accept it with `etl state adopt JOB --yes`, or load it anew with --full-refresh.',
   });
 }
 
 export function foreignTarget(table: string, pipe: string): EtlError {
   return new EtlError({
     kind: 'state_lost', code: 'ETL-FILE-011', message: `The folder ${table} belongs to the job ${pipe}.`,
-    hint: 'Choose another table; or, if both jobs only append, set `shared: append` on the streams of both.',
+    hint: 'Choose another table; or, if both jobs only append, set `shared: append` on the streams of both. If that job is gone, or was renamed to this one, `etl state adopt JOB --yes` takes the folder over.',
   });
 }
 

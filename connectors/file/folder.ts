@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { failpoint, type Target } from '#sdk';
 import type { Fold } from '../_shared/commit-log/fold.ts';
-import type { LogFile } from '../_shared/commit-log/records.ts';
+import type { ListedFile } from '../_shared/commit-log/records.ts';
 import { fileOptionsOf } from './config.ts';
 import { fileGone, foreignTarget, noNewTable, otherFormat, targetLost, unknownFiles } from './errors.ts';
 import { MARK, hidden, idInName, originOf, tableOf, unhidden, type FileOrigin } from './layout.ts';
 import type { Pipe } from './place.ts';
 
 /** Lies in the folder itself, so that a folder that is made anew is known as another (rule 22). */
-interface Mark {
+export interface Mark {
   readonly v: 1;
   readonly id: string;
   readonly pipe: string;
@@ -16,7 +16,7 @@ interface Mark {
   readonly shared: boolean;
 }
 
-async function readMark(pipe: Pipe, table: string): Promise<Mark | undefined> {
+export async function readMark(pipe: Pipe, table: string): Promise<Mark | undefined> {
   const bytes = await pipe.place.disk.read(join(pipe.place.root, table, MARK));
   if (!bytes) return undefined;
   try {
@@ -82,17 +82,31 @@ async function makeMark(pipe: Pipe, table: string, shared: boolean): Promise<str
   const { disk, root } = pipe.place;
   const folder = join(root, table);
   await disk.makeFolder(folder);
-  const mark: Mark = { v: 1, id: pipe.nonce(), pipe: pipe.id, log: pipe.log.fold.log, shared };
-  const temporary = join(folder, `.${mark.id}.tmp`);
-  await pipe.writeWhole(temporary, Buffer.from(JSON.stringify(mark)));
+  const id = pipe.nonce();
+  const temporary = await writeMark(pipe, folder, { id, shared });
   const linked = await disk.link(temporary, join(folder, MARK));
   await disk.unlink(temporary);
   await disk.fsyncFolder(folder);
-  return linked === 'created' ? mark.id : undefined;
+  return linked === 'created' ? id : undefined;
+}
+
+/** In the place of whatever mark the folder bears. */
+export async function replaceMark(pipe: Pipe, table: string, of: { readonly id: string; readonly shared: boolean }): Promise<void> {
+  const folder = join(pipe.place.root, table);
+  await pipe.place.disk.rename(await writeMark(pipe, folder, of), join(folder, MARK));
+  await pipe.place.disk.fsyncFolder(folder);
+}
+
+/** Whole and durable, under a name of its own. */
+async function writeMark(pipe: Pipe, folder: string, { id, shared }: { readonly id: string; readonly shared: boolean }): Promise<string> {
+  const mark: Mark = { v: 1, id, pipe: pipe.id, log: pipe.log.fold.log, shared };
+  const temporary = join(folder, `.${id}.tmp`);
+  await pipe.writeWhole(temporary, Buffer.from(JSON.stringify(mark)));
+  return temporary;
 }
 
 /** Gives listed files their names. Only after the record that lists them, and before anybody is told (rule 26). */
-export async function showFiles(pipe: Pipe, files: readonly LogFile[]): Promise<void> {
+export async function showFiles(pipe: Pipe, files: readonly ListedFile[]): Promise<void> {
   const { disk, root } = pipe.place;
   const folders = new Set(files.map((file) => file.table));
   for (const { table, name } of files) {
@@ -121,7 +135,7 @@ export async function settleTable(pipe: Pipe, table: string, own?: FileOrigin): 
   let swept = false;
   for (const name of names) {
     const plain = unhidden(name) ?? name;
-    if (listed.has(plain) || waiting.has(plain) || !dead(originOf(plain))) continue;
+    if (listed.has(plain) || waiting.has(plain) || !(dead(originOf(plain)) || fold.adopted.get(table)?.has(plain))) continue;
     await failpoint('file.sweep');
     await disk.unlink(join(root, table, name));
     swept ||= plain === name;

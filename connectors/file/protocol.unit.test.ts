@@ -261,7 +261,7 @@ describe('whose table it is', () => {
   it('rule 22: another source stops claim, until it is adopted', async () => {
     await start(load('L1'));
     await expect(fresh().claim(PIPE, owner('r2', 'pg:2'))).rejects.toMatchObject({ kind: 'state_lost', code: 'ETL-LOG-009' });
-    await fresh().administer(PIPE, { type: 'adopt', sourceIdentity: 'pg:2', streams: [] });
+    await fresh().administer(PIPE, { type: 'adopt', sourceIdentity: 'pg:2', targets: [] });
     await fresh().claim(PIPE, owner('r2', 'pg:2'));
   });
 
@@ -274,7 +274,7 @@ describe('whose table it is', () => {
     await expect(session.commit(at(2), await session.flush())).rejects.toMatchObject({ kind: 'state_lost' });
     await expect(open(run, one)).rejects.toMatchObject({ kind: 'state_lost', code: 'ETL-FILE-010' });
     const adopt = fresh();
-    await adopt.administer(PIPE, { type: 'adopt', streams: ['public.orders'] });
+    await adopt.administer(PIPE, { type: 'adopt', targets: [target()] });
     expect((await adopt.state(PIPE)).streams['public.orders']?.incarnations).toEqual({});
     const next = await adopt.claim(PIPE, owner('r2'));
     await commit(await open(next, one), target(), [2], at(2));

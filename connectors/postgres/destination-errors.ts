@@ -8,7 +8,7 @@ export const destinationErrors: ErrorTexts = {
   'ETL-PG-106': { title: 'A date that Postgres does not hold', text: 'Postgres holds dates from 4713 BC to the year 5874897 and timestamps to the year 294276. Cast the column to text, or reject such rows by a check.' },
   'ETL-PG-107': { title: 'A list without an array type', text: 'The list\'s element has no array in Postgres. Report it with the column\'s type.' },
   'ETL-PG-110': { title: 'Another run has taken over', text: 'A newer run or session holds the pipe, the load or the split. This one ends and has changed nothing since.' },
-  'ETL-PG-111': { title: 'State and data do not belong together', text: 'The source is another one than before, the target table was dropped or made anew, or another job writes it. `etl state adopt` accepts things as they are; a full refresh builds them again.' },
+  'ETL-PG-111': { title: 'State and data do not belong together', text: 'The source is another one than before, the target table was dropped or made anew, or another job writes it. `etl state adopt` accepts things as they are, and takes over what another job wrote; a full refresh builds them again.' },
   'ETL-PG-112': { title: 'The target\'s schema does not fit', text: 'The change is not additive, or the stream\'s contract forbids it. The message names the columns.' },
   'ETL-PG-113': { title: 'The job was changed in a way that one table can not hold', text: 'Key, write mode, hash key or a cast differ from those that the table was written with. Run a full refresh.' },
   'ETL-PG-114': { title: 'A value was not sent, and nobody has it', text: 'The source leaves unchanged large values out, and the target has no row to take them from. Set REPLICA IDENTITY FULL, run a full refresh, or set a placeholder.' },

@@ -62,6 +62,7 @@ export class StdoutDestination implements Destination {
   state(): Promise<JobState> { return Promise.resolve(NOTHING); }
   lease(): Promise<Lease | undefined> { return Promise.resolve(undefined); }
   quarantine(): Promise<readonly QuarantinedRow[]> { return Promise.resolve([]); }
+  owners(): Promise<readonly string[]> { return Promise.resolve([]); }
   administer(): Promise<void> { return Promise.resolve(); }
 
   claim(pipe: string, owner: { readonly runId: string }): Promise<Run> {

@@ -16,6 +16,8 @@ export interface LeaseOptions {
   /** Whether a process of this machine is there. */
   alive(pid: number): boolean;
   readonly note: (message: string) => void;
+  /** What whoever asks may do where another run is alive; undefined: what a run may. */
+  readonly hint?: string;
 }
 
 /** Returns when the pipe may be claimed; throws `locked` when another run is alive (rule 8). The epoch, not this, is the safety. */
@@ -26,22 +28,23 @@ export async function awaitLease(destination: Destination, pipe: string, options
   if (seen && !seen.released && !options.takeOver) options.note(`process ${seen.pid} on ${seen.host} has ${pipe}: watching for up to ${LEASE_EXPIRY_MS / 1000} s whether it is alive`);
   while (seen && !seen.released && !options.takeOver) {
     const rests = seen.resting === true && seen.host === options.host && options.alive(seen.pid);
-    if (rests && !options.waitLock) throw locked(pipe, seen);
+    if (rests && !options.waitLock) throw locked(pipe, seen, options.hint);
     if (!rests && clock.monotonic() - since >= LEASE_EXPIRY_MS) return; // silent
     await clock.sleep(LOOK_MS, options.stop);
     const now = await look(destination, pipe, options);
     const renewed = now && (now.runId !== seen.runId || now.beat !== seen.beat);
-    if (renewed && !now.released && !options.waitLock) throw locked(pipe, now);
+    if (renewed && !now.released && !options.waitLock) throw locked(pipe, now, options.hint);
     if (renewed) since = clock.monotonic();
     seen = now;
   }
 }
 
-function locked(pipe: string, { pid, host, runId, resting }: Lease): EtlError {
+const OF_A_RUN = 'Let it end, wait for it with --wait-lock, or, when it is known to be dead, take over with --take-over.';
+
+function locked(pipe: string, { pid, host, runId, resting }: Lease, hint = OF_A_RUN): EtlError {
   const does = resting ? "runs its 'after' command on" : 'moves';
   return new EtlError({
-    kind: 'locked', code: 'ETL-RUN-030', message: `Another run ${does} ${pipe}: process ${pid} on ${host}, run ${runId}.`,
-    hint: 'Let it end, wait for it with --wait-lock, or, when it is known to be dead, take over with --take-over.',
+    kind: 'locked', code: 'ETL-RUN-030', message: `Another run ${does} ${pipe}: process ${pid} on ${host}, run ${runId}.`, hint,
   });
 }
 

@@ -348,13 +348,15 @@ export interface Destination extends AsyncDisposable {
   attach(token: RunToken): Promise<Run>;
   /** Rejected rows of a pipe, newest first. */
   quarantine(pipe: PipeId, query: { readonly stream?: string; readonly limit: number }): Promise<readonly QuarantinedRow[]>;
+  /** The other pipes that write these targets and keep this one from them: `adopt` takes the targets from them. Reads only. */
+  owners(pipe: PipeId, targets: readonly Target[]): Promise<readonly PipeId[]>;
   /** Administration: replaces nothing that is newer; never lowers an epoch (rule 8). `etl state import` and `adopt`. */
   administer(pipe: PipeId, command: StateCommand): Promise<void>;
 }
 
 export type StateCommand =
-  /** Accepts a new source identity, and the incarnations that the targets bear now. */
-  | { readonly type: 'adopt'; readonly sourceIdentity?: string; readonly streams: readonly string[] }
+  /** Accepts a new source identity; the targets are this pipe's from here on, with the rows that lie there: who wrote them before is fenced. */
+  | { readonly type: 'adopt'; readonly sourceIdentity?: string; readonly targets: readonly Target[] }
   /** Sets positions from an export; epochs are kept or raised. */
   | { readonly type: 'import'; readonly streams: Readonly<Record<string, { readonly position?: Position }>> };
 

@@ -77,7 +77,7 @@ test('rule 22: another source behind the same pipe is refused until it is adopte
   await claimed();
   const store = withStateStore(sink(() => false).destination, { directory, ports: testPorts(2) });
   await expect(store.claim('j/a->b', { ...owner('r2'), sourceIdentity: 'other' })).rejects.toMatchObject({ kind: 'state_lost' });
-  await store.administer('j/a->b', { type: 'adopt', sourceIdentity: 'other', streams: [] });
+  await store.administer('j/a->b', { type: 'adopt', sourceIdentity: 'other', targets: [] });
   await expect(store.claim('j/a->b', { ...owner('r2'), sourceIdentity: 'other' })).resolves.toBeDefined();
 });
 

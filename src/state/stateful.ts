@@ -27,6 +27,7 @@ export function withStateStore(sink: Destination, options: StateStoreOptions): D
     claim: (pipe, owner) => claim(sink, fileOf(pipe), { pipe, owner }, options.ports),
     attach: (token) => attach(sink, fileOf(token.pipe), token, options.ports),
     quarantine: async (pipe, query) => (await fileOf(pipe).read()).quarantine.filter((row) => query.stream === undefined || row.stream === query.stream).toReversed().slice(0, query.limit),
+    owners: (pipe, targets) => sink.owners(pipe, targets),
     async administer(pipe, command) {
       await fileOf(pipe).update((stored) => {
         if (command.type === 'adopt') return { ...stored, state: { ...stored.state, ...(command.sourceIdentity === undefined ? {} : { sourceIdentity: command.sourceIdentity }) } };
@@ -57,7 +58,7 @@ export function refuseOtherSource(pipe: string, { sourceIdentity: known }: JobSt
   if (known === undefined || known === found) return;
   throw new EtlError({
     kind: 'state_lost', code: 'ETL-STATE-002', message: `"${pipe}" has its positions from source ${known}, but the source is now ${found}.`,
-    hint: 'Correct the connection. If it is the same data (a clone, an upgrade), accept it with `etl state adopt`; else accept it, and load anew with --full-refresh.',
+    hint: 'Correct the connection. If it is the same data (a clone, an upgrade), accept it with `etl state adopt JOB --yes`; else accept it, and load anew with --full-refresh.',
   });
 }
 

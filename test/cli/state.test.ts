@@ -33,10 +33,14 @@ async function error(...args: string[]): Promise<{ readonly exit: number | null;
 }
 
 test.each([
-  ['quarantine list', ['--stream', 'public.ordres']], ['state reset', ['--yes', '--stream', 'public.ordres']], ['state adopt', ['--yes', '--stream', 'public.ordres']],
+  ['quarantine list', ['--stream', 'public.ordres']], ['state reset', ['--yes', '--stream', 'public.ordres']],
   ['state set', ['public.ordres', '{}', '--yes']],
 ])('%s of a stream that nobody knows is an error that names the one that was meant', async (command, args) => {
   expect(await error(...command.split(' '), 'job.yaml', ...args)).toMatchObject({ exit: 2, code: 'ETL-CLI-006', message: 'the state holds no stream public.ordres', hint: 'did you mean `public.orders`?' });
+});
+
+test('only streams of the job can be adopted', async () => {
+  expect(await error('state', 'adopt', 'job.yaml', '--yes', '--stream', 'public.ordres')).toMatchObject({ exit: 2, code: 'ETL-CLI-006', message: 'the job moves no stream public.ordres', hint: 'did you mean `public.orders`?' });
 });
 
 test('streams are picked by name or pattern, of the pipe that moves them', async () => {

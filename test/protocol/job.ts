@@ -105,7 +105,8 @@ function withLimit(inner: Destination, maxTransactionBytes: number | undefined):
     capabilities: { ...inner.capabilities, maxTransactionBytes },
     check: (options) => inner.check(options), planSchema: (pipe, target, schema, rebuild) => inner.planSchema(pipe, target, schema, rebuild),
     state: (pipe) => inner.state(pipe), lease: (pipe) => inner.lease(pipe), claim: (pipe, owner) => inner.claim(pipe, owner), attach: (token) => inner.attach(token),
-    quarantine: (pipe, query) => inner.quarantine(pipe, query), administer: (pipe, command) => inner.administer(pipe, command),
+    quarantine: (pipe, query) => inner.quarantine(pipe, query), owners: (pipe, targets) => inner.owners(pipe, targets),
+    administer: (pipe, command) => inner.administer(pipe, command),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };
 }

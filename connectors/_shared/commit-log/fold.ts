@@ -1,5 +1,5 @@
 import type { JobState, JsonObject, Load, LoadId, Owner, Position, SplitState, StreamState } from '#sdk';
-import type { CommitBody, Incarnation, LogFile, LogRecord, QuarantineFile } from './records.ts';
+import type { CommitBody, Incarnation, ListedFile, LogFile, LogRecord, QuarantineFile } from './records.ts';
 
 /** A split as the records say it is. */
 export interface FoldedSplit {
@@ -44,14 +44,16 @@ export interface Fold {
   streams: Map<string, FoldedStream>;
   loads: Map<LoadId, FoldedLoad>;
   /** Visible files by table. */
-  files: Map<string, LogFile[]>;
+  files: Map<string, ListedFile[]>;
+  /** By table, names of those that an adoption brought in: their own log is another's or lost, and says nothing of them any more. */
+  adopted: Map<string, Set<string>>;
   quarantine: QuarantineFile[];
   /** Loads that ended under this run epoch: what they left unlisted is dead. */
   ended: Set<LoadId>;
 }
 
 export function emptyFold(): Fold {
-  return { log: '', run: 0, runId: '', owner: '', streams: new Map(), loads: new Map(), files: new Map(), quarantine: [], ended: new Set() };
+  return { log: '', run: 0, runId: '', owner: '', streams: new Map(), loads: new Map(), files: new Map(), adopted: new Map(), quarantine: [], ended: new Set() };
 }
 
 export function streamOf(fold: Fold, name: string): FoldedStream {
@@ -163,7 +165,7 @@ function remember(fold: Fold, load: Load, incarnations: readonly Incarnation[]):
   }
 }
 
-function visible(fold: Fold, table: string): LogFile[] {
+function visible(fold: Fold, table: string): ListedFile[] {
   let files = fold.files.get(table);
   if (!files) fold.files.set(table, (files = []));
   return files;
@@ -220,17 +222,23 @@ function importPositions(fold: Fold, positions: Readonly<Record<string, Position
 }
 
 /** Targets bear other ids now than the state names: what is not there any more is no longer listed. */
-function adopt(fold: Fold, body: { sourceIdentity?: string; streams: readonly string[]; incarnations: readonly Incarnation[] }): void {
+function adopt(fold: Fold, body: Extract<LogRecord['body'], { readonly type: 'adopt' }>): void {
   const now = body.incarnations;
   if (body.sourceIdentity !== undefined) fold.sourceIdentity = body.sourceIdentity;
   for (const name of body.streams) {
+    const found = now.filter((one) => one.stream === name);
+    if (found.length === 0 && !fold.streams.has(name)) continue; // nothing is there, and nothing was ever moved
     const stream = streamOf(fold, name);
     for (const [table, id] of stream.incarnations) {
       if (now.some((one) => one.stream === name && one.table === table && one.id === id)) continue;
       stream.incarnations.delete(table);
       fold.files.set(table, visible(fold, table).filter((file) => file.stream !== name));
     }
-    for (const one of now) if (one.stream === name) stream.incarnations.set(one.table, one.id);
+    for (const one of found) stream.incarnations.set(one.table, one.id);
+  }
+  for (const file of body.files ?? []) {
+    visible(fold, file.table).push(file);
+    fold.adopted.set(file.table, (fold.adopted.get(file.table) ?? new Set()).add(file.name));
   }
 }
 
@@ -263,9 +271,10 @@ export function foldToJson(fold: Fold): JsonObject {
 }
 
 export function foldFromJson(json: JsonObject): Fold {
-  return JSON.parse(JSON.stringify(json), (_, value: unknown) => {
+  const fold = JSON.parse(JSON.stringify(json), (_, value: unknown) => {
     if (typeof value !== 'object' || value === null) return value;
     if ('$map' in value) return new Map(value.$map as [unknown, unknown][]);
     return '$set' in value ? new Set(value.$set as unknown[]) : value;
-  }) as Fold;
+  }) as Partial<Fold>;
+  return { ...emptyFold(), ...fold }; // a version before this one wrote less
 }

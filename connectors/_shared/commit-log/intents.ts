@@ -1,8 +1,8 @@
-import { EtlError, type Load, type LoadId, type Owner, type Position, type Positions, type StateCommand } from '#sdk';
+import { EtlError, type Load, type LoadId, type Owner, type Position, type Positions } from '#sdk';
 import { fenced } from './errors.ts';
-import type { Fold, FoldedLoad } from './fold.ts';
+import type { FoldedLoad } from './fold.ts';
 import type { Intent } from './log.ts';
-import type { CommitBody, Incarnation } from './records.ts';
+import type { CommitBody, Incarnation, RecordBody } from './records.ts';
 
 /** Run epoch + 1. It took whatever number was free, so it is known by its nonce alone. */
 export function claimIntent(pipe: string, owner: Owner, nonce: string): Intent & { readonly taken: { run: number } } {
@@ -15,7 +15,7 @@ export function claimIntent(pipe: string, owner: Owner, nonce: string): Intent &
         return new EtlError({
           kind: 'state_lost', code: 'ETL-LOG-009',
           message: `The state belongs to the source ${fold.sourceIdentity}, this job reads ${owner.sourceIdentity}.`,
-          hint: 'Correct the connection, or accept the new source with `etl state adopt`.',
+          hint: 'Correct the connection, or accept the new source with `etl state adopt JOB --yes`.',
         });
       }
       taken.run = fold.run + 1;
@@ -116,17 +116,6 @@ export function resetIntent(run: number, streams: readonly string[], to: Positio
 }
 
 /** Takes the next run epoch, so that a run in progress stops instead of writing past it (rule 8). */
-export function adminIntent(command: StateCommand, incarnations: readonly Incarnation[], nonce: string): Intent {
-  return {
-    nonce,
-    decide(fold: Fold) {
-      const run = fold.run + 1;
-      if (command.type === 'import') {
-        const positions = Object.fromEntries(Object.entries(command.streams).map(([name, { position }]) => [name, position ?? null]));
-        return { run, body: { type: 'import', positions } };
-      }
-      const { sourceIdentity, streams } = command;
-      return { run, body: { type: 'adopt', streams, incarnations, ...(sourceIdentity === undefined ? {} : { sourceIdentity }) } };
-    },
-  };
+export function adminIntent(body: Extract<RecordBody, { readonly type: 'adopt' | 'import' }>, nonce: string): Intent {
+  return { nonce, decide: (fold) => ({ run: fold.run + 1, body }) };
 }

@@ -1,11 +1,15 @@
 import type { JsonObject, Load, LoadId, Owner, Position, Positions } from '#sdk';
 
-/** A data file that a record lists. */
-export interface LogFile {
+/** A data file, as far as a reader of the table needs to know it. */
+export interface ListedFile {
   readonly stream: string;
   /** Folder of the table, relative to the destination's root. */
   readonly table: string;
   readonly name: string;
+}
+
+/** A data file that a commit lists. */
+export interface LogFile extends ListedFile {
   readonly rows: number;
   readonly bytes: number;
   readonly crc: number;
@@ -55,7 +59,11 @@ export type RecordBody =
   | { readonly type: 'publish'; readonly load: LoadId; readonly streams: readonly string[]; readonly incarnations: readonly Incarnation[] }
   | { readonly type: 'reset'; readonly streams: readonly string[]; readonly to?: Positions }
   /** Administration takes a run epoch too, so that whoever runs meanwhile is fenced (rule 8). */
-  | { readonly type: 'adopt'; readonly sourceIdentity?: string; readonly streams: readonly string[]; readonly incarnations: readonly Incarnation[] }
+  | {
+    readonly type: 'adopt'; readonly sourceIdentity?: string; readonly streams: readonly string[]; readonly incarnations: readonly Incarnation[];
+    /** Data files of a log that is another's or lost: this log lists them from here on. */
+    readonly files?: readonly ListedFile[];
+  }
   | { readonly type: 'import'; readonly positions: Readonly<Record<string, Position | null>> };
 
 export interface LogRecord {

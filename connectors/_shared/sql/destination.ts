@@ -7,8 +7,9 @@ import type { SqlConnection, SqlDatabase, SqlSession, Statement } from './dialec
 import { Control } from './control.ts';
 import { planTable } from './evolve.ts';
 import { runFence } from './fence.ts';
-import { refusal } from './incarnation.ts';
-import { ADOPT, STATE_SCHEMA, targetName } from './names.ts';
+import { adoptTables } from './adopt.ts';
+import { otherOwners, refusal } from './incarnation.ts';
+import { STATE_SCHEMA, targetName } from './names.ts';
 import { SqlRun, type RunContext } from './run.ts';
 import { backendsOf, count, FORMAT_ROW, json, leaseOf, readState, stateDdl, stateForm, STREAMS, text, type StateForm } from './state.ts';
 import { transact } from './transact.ts';
@@ -146,7 +147,7 @@ export class SqlDestination implements Destination {
     const [row] = await control.query(`select source_identity from ${STATE_SCHEMA}.pipes where pipe = $1`, [pipe]);
     throw this.database.error({
       what: 'state_lost', message: `"${pipe}" has its positions from source ${text(row?.['source_identity']) ?? 'unknown'}, but the source is now ${owner.sourceIdentity}.`,
-      hint: 'If it is a clone or an upgrade of the same data, run `etl state adopt`; otherwise adopt it, and start over with `--full-refresh`.',
+      hint: 'If it is a clone or an upgrade of the same data, run `etl state adopt JOB --yes`; otherwise adopt it, and start over with `--full-refresh`.',
     });
   }
 
@@ -174,6 +175,16 @@ export class SqlDestination implements Destination {
     }
   }
 
+  async owners(pipe: PipeId, targets: readonly Target[]): Promise<readonly PipeId[]> {
+    const found = await this.reading(async (connection) => {
+      const owners = new Set<PipeId>();
+      if (!(await this.hasState(connection))) return owners;
+      for (const target of targets) for (const owner of await otherOwners({ database: this.database, token: { pipe } }, connection, target)) owners.add(owner);
+      return owners;
+    });
+    return [...found ?? []];
+  }
+
   async administer(pipe: PipeId, command: StateCommand): Promise<void> {
     const control = await this.database.connect();
     try {
@@ -193,8 +204,7 @@ export class SqlDestination implements Destination {
     if (command.sourceIdentity !== undefined) {
       await control.query(`update ${STATE_SCHEMA}.pipes set source_identity = $2 where pipe = $1`, [pipe, command.sourceIdentity]);
     }
-    const rows = command.streams.map((stream) => ({ pipe, stream, rebuild: false, incarnations: JSON.stringify({ [ADOPT]: 'adopt' }) }));
-    await control.queries(this.database.dialect.put({ ...STREAMS, replaces: ['incarnations'], rows }));
+    await adoptTables({ database: this.database, token: { pipe }, uuid: () => this.options.ports.random.uuidv7() }, control, command.targets);
   }
 
   private async import(control: SqlSession, pipe: PipeId, command: Extract<StateCommand, { type: 'import' }>): Promise<void> {

@@ -1,10 +1,10 @@
 import type { EtlError, RunToken, Target } from '#sdk';
 import type { SqlConnection, SqlDatabase, TableInfo, TableName } from './dialect.ts';
-import { ADOPT, STATE_SCHEMA, tableKey, targetName } from './names.ts';
+import { STATE_SCHEMA, tableKey, targetName } from './names.ts';
 import type { RunContext } from './run.ts';
 
 /** Of a run, what it takes to read. */
-type Reader = { readonly database: SqlDatabase; readonly token: Pick<RunToken, 'pipe'> };
+export type Reader = { readonly database: SqlDatabase; readonly token: Pick<RunToken, 'pipe'> };
 
 /** What state says of a stream's tables, by `schema.table` (rule 22). */
 export type Incarnations = Readonly<Record<string, string>>;
@@ -16,7 +16,7 @@ export async function storedIncarnations(context: Reader, connection: SqlConnect
 
 /** State names this incarnation of the table from now on. */
 export async function storeIncarnation(context: RunContext, connection: SqlConnection, at: { stream: string; name: TableName; incarnation: string }): Promise<void> {
-  const { [ADOPT]: _adopted, ...before } = await storedIncarnations(context, connection, at.stream);
+  const before = await storedIncarnations(context, connection, at.stream);
   await connection.query(`update ${STATE_SCHEMA}.streams set incarnations = $3 where pipe = $1 and stream = $2`,
     [context.token.pipe, at.stream, JSON.stringify({ ...before, [tableKey(at.name)]: at.incarnation })]);
 }
@@ -27,7 +27,7 @@ function lost({ database }: Reader, name: TableName, of: { readonly found: strin
   const [remark] = of.info && of.known !== undefined ? database.dialect.mark(name, of.info.comment, of.known) : [];
   return database.error({
     what: 'state_lost', message: `Table ${tableKey(name)} is not the one that state knows: ${reason}.`,
-    hint: `Run with \`--full-refresh\` to build it again, or \`etl state adopt\` to go on with the table as it is.${remark !== undefined && of.found === undefined ? ` If only its comment was changed, put the mark back: ${remark}` : ''}`,
+    hint: `Run with \`--full-refresh\` to build it again, or \`etl state adopt JOB --yes\` to go on with the table as it is.${remark !== undefined && of.found === undefined ? ` If only its comment was changed, put the mark back: ${remark}` : ''}`,
   });
 }
 
@@ -60,35 +60,47 @@ export async function takeTable(context: RunContext, connection: SqlConnection, 
     return;
   }
   await own(context, connection, target, name);
-  if (isStrange(mark, target, stored)) throw lost(context, name, { found: mark, known, info });
+  if (isStrange(mark, target)) throw lost(context, name, { found: mark, known, info });
   const incarnation = mark ?? context.uuid();
   if (!info?.isMarked) await markTable(context, connection, { name, comment: info?.comment, incarnation });
   await storeIncarnation(context, connection, { stream: target.stream, name, incarnation });
 }
 
-export async function markTable({ database }: RunContext, connection: SqlConnection, at: { readonly name: TableName; readonly comment: string | undefined; readonly incarnation: string }): Promise<void> {
+export async function markTable({ database }: Pick<RunContext, 'database'>, connection: SqlConnection, at: { readonly name: TableName; readonly comment: string | undefined; readonly incarnation: string }): Promise<void> {
   for (const statement of database.dialect.mark(at.name, at.comment ?? '', at.incarnation)) await connection.query(statement);
 }
 
-function isStrange(mark: string | undefined, target: Target, stored: Incarnations): boolean {
-  return mark !== undefined && !target.shared && stored[ADOPT] === undefined;
+function isStrange(mark: string | undefined, target: Target): boolean {
+  return mark !== undefined && !target.shared;
 }
 
 /** One pipe writes a table, unless all that write there say `shared`. */
 export async function own(context: RunContext, connection: SqlConnection, target: Target, name: TableName): Promise<void> {
-  const key = tableKey(name);
-  const taken = await otherOwner(context, connection, target, name);
-  if (taken) throw taken;
-  await connection.queries(context.database.dialect.put({ table: 'owners', key: ['table_key', 'pipe'], replaces: ['shared'], rows: [{ table_key: key, pipe: context.token.pipe, shared: target.shared }] }));
+  await refuseOther(context, connection, target);
+  await putOwner(context, connection, target, name);
 }
 
-async function otherOwner({ database, token }: Reader, connection: SqlConnection, target: Target, name: TableName): Promise<EtlError | undefined> {
-  const key = tableKey(name);
-  const others = await connection.query(`select pipe, shared from ${STATE_SCHEMA}.owners where table_key = $1 and pipe <> $2`, [key, token.pipe]);
-  const other = others.find((row) => row['shared'] !== true || !target.shared);
-  return other && database.error({
-    what: 'state_lost', message: `Table ${key} is written by "${String(other['pipe'])}" already.`,
-    hint: 'Give this job a table of its own, or set `shared: append` in both jobs. If that job is gone, run `etl state adopt`.',
+export async function putOwner({ database, token }: Reader, connection: SqlConnection, target: Target, name: TableName): Promise<void> {
+  await connection.queries(database.dialect.put({ table: 'owners', key: ['table_key', 'pipe'], replaces: ['shared'], rows: [{ table_key: tableKey(name), pipe: token.pipe, shared: target.shared }] }));
+}
+
+/** Throws where another pipe writes the table. */
+export async function refuseOther(reader: Reader, connection: SqlConnection, target: Target): Promise<void> {
+  const taken = await otherOwner(reader, connection, target);
+  if (taken) throw taken;
+}
+
+/** The pipes that write the table and do not share it with this one. */
+export async function otherOwners({ database, token }: Reader, connection: SqlConnection, target: Target): Promise<string[]> {
+  const rows = await connection.query(`select pipe, shared from ${STATE_SCHEMA}.owners where table_key = $1 and pipe <> $2 order by pipe`, [tableKey(targetName(database.dialect, target)), token.pipe]);
+  return rows.filter((row) => row['shared'] !== true || !target.shared).map((row) => String(row['pipe']));
+}
+
+async function otherOwner(reader: Reader, connection: SqlConnection, target: Target): Promise<EtlError | undefined> {
+  const [other] = await otherOwners(reader, connection, target);
+  return other === undefined ? undefined : reader.database.error({
+    what: 'state_lost', message: `Table ${tableKey(targetName(reader.database.dialect, target))} is written by "${other}" already.`,
+    hint: 'Give this job a table of its own, or set `shared: append` in both jobs. If that job is gone, or was renamed to this one, `etl state adopt JOB --yes` takes the table over.',
   });
 }
 
@@ -99,8 +111,8 @@ export async function refusal(reader: Reader, connection: SqlConnection, of: { t
   const name = targetName(reader.database.dialect, target);
   const stored = hasState ? await storedIncarnations(reader, connection, target.stream) : {};
   const known = stored[tableKey(name)];
-  if (known !== undefined) return known === found || rebuild ? undefined : lost(reader, name, { found, known, info });
-  const taken = hasState ? await otherOwner(reader, connection, target, name) : undefined;
+  const taken = hasState ? await otherOwner(reader, connection, target) : undefined;
   if (taken) return taken;
-  return isStrange(found, target, stored) && !rebuild && target.write !== 'replace' ? lost(reader, name, { found, known, info }) : undefined;
+  if (known !== undefined) return known === found || rebuild ? undefined : lost(reader, name, { found, known, info });
+  return isStrange(found, target) && !rebuild && target.write !== 'replace' ? lost(reader, name, { found, known, info }) : undefined;
 }

@@ -40,6 +40,3 @@ export function markIn(comment: string): string | undefined {
 export function withMark(comment: string, incarnation: string): string {
   return `${comment.replace(MARK, '')} [etl:${incarnation}]`.trimStart();
 }
-
-/** State says so when a person has accepted whatever the target bears now; the next write takes it over. */
-export const ADOPT = '*';

@@ -122,6 +122,7 @@ async function emptyTarget(context: RunContext, control: SqlSession, target: Tar
   const { dialect } = context.database;
   const name = targetName(dialect, target);
   if (!(await dialect.readTable(control, name))) return;
+  await own(context, control, target, name);
   await control.query(`delete from ${qualified(dialect, name)}`);
   await dialect.refuseLeftOut(control, name, [`select count(*) as missing from ${qualified(dialect, name)}`]);
 }

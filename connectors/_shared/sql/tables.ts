@@ -4,7 +4,7 @@ import { tableKey, targetName, shortName } from './names.ts';
 import type { SqlConnection, TableInfo, TableName } from './dialect.ts';
 import { createTable, keyIsNullable, mapColumns, ownColumns, planTable, uniqueKey, type PlannedColumn, type TablePlan } from './evolve.ts';
 import { loadFence, runFence } from './fence.ts';
-import { markTable, own, storeIncarnation, takeTable } from './incarnation.ts';
+import { markTable, own, refuseOther, storeIncarnation, takeTable } from './incarnation.ts';
 import type { RunContext } from './run.ts';
 import { nothingPending, sinkKey, stageColumns, type Sink } from './sink.ts';
 import { dropStages, forgetStage, registerStage, stagesOf } from './stages.ts';
@@ -74,6 +74,7 @@ export class Tables {
       const older = (await stagesOf(control, token.pipe)).filter((stage) => stage.kind === 'shadow' && tableKey(targetName(dialect, stage.target)) === tableKey(goal) && stage.generation !== of.generation);
       await dropStages(database, control, token.pipe, older);
     }
+    await refuseOther(this.context, control, target); // before a row is read: publish would refuse them all
     const { joined, changes } = await this.prepareGoal(control, target, schema, of);
     const info = await dialect.readTable(control, name);
     await registerStage(database, control, token.pipe, { name, load: of.kind === 'load' ? this.load.id : undefined, stream: target.stream, kind: of.kind, generation: of.generation, target, schema });

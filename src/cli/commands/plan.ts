@@ -9,7 +9,7 @@ import { limitFlags, overridesOf, selectFlag, urlFlags } from '../shared-flags.t
 
 /** What `terraform plan -detailed-exitcode` made a habit: 2 says that there is something to do. */
 const CHANGES = 2;
-const MEND = 'change the contract, cast or drop the column, accept the table as it is with `etl state adopt`, or make it anew with --full-refresh';
+const MEND = 'change the contract, cast or drop the column, accept the table as it is with `etl state adopt JOB --yes`, or make it anew with --full-refresh';
 
 export default class Plan extends EtlCommand {
   static override summary = 'Show what a run would do: streams, positions, the exact DDL, the promise. Writes nothing.';

@@ -50,6 +50,7 @@ class MemoryDestination implements Destination {
     const now = structuredClone(this.server.store.tables[target.table]) ?? emptyTable(target.write, '', 'planned');
     const columns = schema.fields.map((field) => ({ column: field.name, from: field.type, to: field.type.kind, outcome: 'exact' as const }));
     try {
+      this.server.checkOwner(pipe, target);
       if (!rebuild) this.server.checkTarget(this.server.store.pipes[pipe], target);
       return Promise.resolve({ ddl: widen(now, target, schema.fields), columns, conflicts: [] });
     } catch (error) {
@@ -76,6 +77,10 @@ class MemoryDestination implements Destination {
   quarantine(pipe: PipeId, query: { readonly stream?: string; readonly limit: number }): Promise<readonly QuarantinedRow[]> {
     const all = this.server.quarantine(pipe).filter((row) => query.stream === undefined || row.stream === query.stream);
     return Promise.resolve(all.slice(0, query.limit));
+  }
+
+  owners(pipe: PipeId, targets: readonly Target[]): Promise<readonly PipeId[]> {
+    return Promise.resolve([...new Set(targets.flatMap((target) => this.server.otherOwner(pipe, target) ?? []))]);
   }
 
   async administer(pipe: PipeId, command: StateCommand): Promise<void> {

@@ -40,7 +40,7 @@ export class MemoryServer {
   /** Rule 7: the run epoch grows. Rule 22: the source must be the one that state names. */
   claim(id: PipeId, owner: Owner): RunToken {
     return this.atomic(() => {
-      const pipe = this.store.pipes[id] ??= { runEpoch: 0, runId: '', streams: {}, loads: [], stages: {}, shadows: {}, quarantine: [] };
+      const pipe = this.store.pipes[id] ??= emptyPipe();
       if (pipe.sourceIdentity !== undefined && pipe.sourceIdentity !== owner.sourceIdentity) {
         throw stateLost(`The state belongs to source ${pipe.sourceIdentity}, this is ${owner.sourceIdentity}.`);
       }
@@ -96,6 +96,7 @@ export class MemoryServer {
   schema(claimed: Claimed, target: Target, fields: readonly Field[]): string[] {
     return this.atomic(() => {
       const pipe = this.checkRun(claimed.token);
+      this.checkOwner(claimed.token.pipe, target);
       return widenTarget({ store: this.store, pipe, open: this.checkLoad(pipe, claimed.load), id: claimed.token.pipe }, target, fields);
     });
   }
@@ -169,19 +170,34 @@ export class MemoryServer {
 
   administer(id: PipeId, command: StateCommand): void {
     this.atomic(() => {
-      const pipe = this.store.pipes[id];
-      if (!pipe) throw stateLost(`There is no state of ${id}.`);
+      const pipe = this.store.pipes[id] ??= emptyPipe();
       if (command.type === 'import') {
         pipe.runEpoch++;
         for (const [stream, { position }] of Object.entries(command.streams)) Object.assign(streamOf(pipe, stream), { ...(position && { position }) });
         return;
       }
       if (command.sourceIdentity !== undefined) pipe.sourceIdentity = command.sourceIdentity;
-      for (const stream of command.streams) {
-        const state = streamOf(pipe, stream);
-        state.incarnations = Object.fromEntries(Object.keys(state.incarnations).map((table) => [table, this.store.tables[table]?.incarnation ?? '']));
-      }
+      for (const target of command.targets) this.adopt(id, pipe, target);
     });
+  }
+
+  /** Whoever wrote the table is fenced, and does not know it any more. */
+  private adopt(id: PipeId, pipe: StoredPipe, target: Target): void {
+    const table = this.store.tables[target.table];
+    const former = this.store.pipes[this.otherOwner(id, target) ?? ''];
+    if (former) former.runEpoch++;
+    if (table && former) Object.assign(table, { owner: id, incarnation: `i${++this.store.incarnations}` });
+    if (table || pipe.streams[target.stream]) streamOf(pipe, target.stream).incarnations = table ? { [target.table]: table.incarnation } : {};
+  }
+
+  otherOwner(id: PipeId, target: Target): PipeId | undefined {
+    const owner = target.shared ? '' : this.store.tables[target.table]?.owner ?? '';
+    return owner === '' || owner === id ? undefined : owner;
+  }
+
+  checkOwner(id: PipeId, target: Target): void {
+    const owner = this.otherOwner(id, target);
+    if (owner !== undefined) throw stateLost(`Table ${target.table} belongs to ${owner}.`);
   }
 
   /** The position moves here and nowhere else (rule 3). */
@@ -230,7 +246,6 @@ export class MemoryServer {
     const named = pipe?.streams[target.stream]?.incarnations[target.table];
     const table = this.store.tables[target.table];
     if (named !== undefined && table?.incarnation !== named) throw stateLost(`Table ${target.table} is not the one that state names: it was dropped or made anew.`);
-    if (named === undefined && table && !target.shared && table.owner !== '' && this.store.pipes[table.owner] !== pipe) throw stateLost(`Table ${target.table} belongs to ${table.owner}.`);
   }
 
   /** All or nothing: what throws has changed nothing. */
@@ -249,6 +264,10 @@ export class MemoryServer {
 
 function stageOf({ load, split, splitEpoch }: Claimed): string {
   return `${load}/${split}/${splitEpoch}`;
+}
+
+function emptyPipe(): StoredPipe {
+  return { runEpoch: 0, runId: '', streams: {}, loads: [], stages: {}, shadows: {}, quarantine: [] };
 }
 
 function streamOf(pipe: StoredPipe, stream: string): StoredStream {

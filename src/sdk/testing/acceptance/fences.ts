@@ -218,7 +218,7 @@ export const fences: readonly RuleTest[] = [
     async run(bench) {
       await bench.deliver(await bench.claim(), {}, [row(1, 'a')]);
       await bench.refused(bench.claim({ identity: 'source-2' }), 'state_lost');
-      await (await bench.destination()).administer(bench.pipe, { type: 'adopt', sourceIdentity: 'source-2', streams: [] });
+      await (await bench.destination()).administer(bench.pipe, { type: 'adopt', sourceIdentity: 'source-2', targets: [] });
       const run = await bench.claim({ identity: 'source-2' });
       bench.expect(run.state.streams[bench.stream()]?.position).toBeDefined();
     },
@@ -230,6 +230,47 @@ export const fences: readonly RuleTest[] = [
       const other = await bench.claim({ pipe: `${bench.pipe}-other` });
       await bench.refused(bench.deliver(other, {}, [row(2, 'b')]), 'state_lost');
       await bench.holds([text(1, 'a')]);
+    },
+  },
+  {
+    name: 'rule 22: a second pipe that replaces the same target is refused before a row is read',
+    needs: ['replace'],
+    async run(bench) {
+      await bench.deliver(await bench.claim(), { write: 'replace' }, [row(1, 'a')]);
+      const other = await bench.claim({ pipe: `${bench.pipe}-other` });
+      for (const rebuild of [false, true]) {
+        const load = await bench.begin(other, { write: 'replace', rebuild });
+        const session = await bench.open(other, load);
+        await bench.refused(session.accept({ type: 'schema', target: bench.target({ write: 'replace' }), schema: SCHEMA }), 'state_lost');
+        await session[Symbol.asyncDispose]();
+      }
+      await bench.holds([text(1, 'a')]);
+    },
+  },
+  {
+    name: 'rule 22: adopt takes a target over as it lies there; who wrote it before is fenced, and refused from then on',
+    async run(bench) {
+      const destination = await bench.destination();
+      const [pipe, renamed] = [bench.pipe, `${bench.pipe}-renamed`];
+      const old = await bench.claim();
+      await bench.deliver(old, {}, [row(1, 'a')]);
+      bench.expect(await destination.owners(pipe, [bench.target()])).toEqual([]);
+      bench.expect(await destination.owners(renamed, [bench.target()])).toEqual([pipe]);
+      await destination.administer(renamed, { type: 'adopt', sourceIdentity: 'source-1', targets: [bench.target()] });
+      bench.expect(await destination.owners(renamed, [bench.target()])).toEqual([]);
+      bench.expect(await destination.owners(pipe, [bench.target()])).toEqual([renamed]);
+      await bench.refused(bench.begin(old), 'fenced', 'run');
+      await bench.deliver(await bench.claim({ pipe: renamed }), {}, [row(2, 'b')]);
+      await bench.holds([text(1, 'a'), text(2, 'b')]);
+      const conflicts = async (of: string, rebuild: boolean) => (await destination.planSchema(of, bench.target(), SCHEMA, rebuild)).conflicts.length;
+      bench.expect([await conflicts(pipe, false), await conflicts(pipe, true), await conflicts(renamed, false)]).toEqual([1, 1, 0]);
+      await bench.refused(bench.deliver(await bench.claim(), {}, [row(3, 'c')]), 'state_lost');
+      await bench.refused(bench.deliver(await bench.claim(), { staged: true, rebuild: true }, [row(4, 'd')]), 'state_lost');
+      await bench.holds([text(1, 'a'), text(2, 'b')]);
+      const run = await bench.claim({ pipe: renamed });
+      await run.reset([bench.stream()]);
+      await bench.deliver(run, { staged: true, rebuild: true }, [row(5, 'e')]);
+      await bench.holds([text(5, 'e')]);
     },
   },
   {
