@@ -2,7 +2,7 @@ import type { EngineContext } from '../engine/index.ts';
 import type { ResolvedJob } from '../job/resolved.ts';
 import { bind } from '../plan/bind.ts';
 import { matchStreams, readCatalogue } from '../plan/pipes.ts';
-import type { JobState, Position, Positions, Source } from '#sdk';
+import type { Capabilities, JobState, Position, Positions, Source } from '#sdk';
 import { eachPipe, withSource } from './job-tools.ts';
 import { systemPorts } from './ports.ts';
 
@@ -11,7 +11,7 @@ export interface Stored {
   readonly streams: readonly string[];
   /** Streams that the job does not move: nothing was stored for them. */
   readonly leftOut: readonly string[];
-  /** What the next run does before it looks at these positions. */
+  /** What the next run does before it looks at these positions, or never does by them. */
   readonly first: readonly string[];
 }
 
@@ -34,8 +34,8 @@ export async function storePositions(job: ResolvedJob, engine: EngineContext, wa
     const positions = Object.entries(wanted(id)).filter(([stream]) => readable.has(stream));
     if (positions.length > 0) await destination.administer(id, { type: 'import', streams: Object.fromEntries(positions.map(([stream, position]) => [stream, { position }])) });
     const streams = positions.map(([stream]) => stream);
-    const state = pipes.find((pipe) => pipe.id === id)?.state;
-    return { pipe: id, streams, leftOut: Object.keys(wanted(id)).filter((stream) => !readable.has(stream)), first: state ? streams.flatMap((stream) => firstOf(state, stream)) : [] };
+    const before = pipes.find((pipe) => pipe.id === id);
+    return { pipe: id, streams, leftOut: Object.keys(wanted(id)).filter((stream) => !readable.has(stream)), first: before ? streams.flatMap((stream) => firstOf(before, stream)) : [] };
   });
 }
 
@@ -45,8 +45,10 @@ async function planFrom(source: Source, selection: Parameters<Source['plan']>[0]
 }
 
 /** A position ends neither a rebuild nor a load (rules 4 and 8). */
-function firstOf(state: JobState, stream: string): readonly string[] {
+function firstOf({ state, capabilities }: { readonly state: JobState; readonly capabilities: Capabilities }, stream: string): readonly string[] {
   if (state.streams[stream]?.rebuild) return [`${stream} was reset: the next run reads it anew, replaces its table and does not look at this position`];
   const open = state.loads.some(({ openStreams }) => openStreams.includes(stream));
-  return open ? [`${stream} has an unfinished load: the next run finishes it first, and its position takes the place of this one`] : [];
+  if (open) return [`${stream} has an unfinished load: the next run finishes it first, and its position takes the place of this one`];
+  const isThere = !capabilities.keepsState || Object.keys(state.streams[stream]?.incarnations ?? {}).length > 0;
+  return isThere ? [] : [`${stream}: this job has moved nothing to its target yet, and the next run reads only what lies behind this position; to have the rows before it, too, run with --full-refresh`];
 }

@@ -84,3 +84,15 @@ test('what two URLs have moved is shown, listed and reset by the same two URLs',
   expect((await world.etl('state', 'reset', ...urls, '--stream', 'public.days', '--yes')).exit).toBe(0);
   expect((await world.etl('state', 'show', ...urls)).out).toMatch(/public\.days +- .*rebuild/);
 });
+
+test('a position is stored for a target into which nothing was ever moved, with a warning that earlier rows stay unread', async () => {
+  world.write('fresh.yaml', world.read('job.yaml').replace('name: shop', 'name: fresh'));
+  world.write('moved.json', (await world.etl('state', 'export', 'job.yaml')).out);
+  const warning = 'public.orders: this job has moved nothing to its target yet, and the next run reads only what lies behind this position';
+  const imported = await world.etl('state', 'import', 'fresh.yaml', 'moved.json', '--from', 'shop/shop->out', '--yes');
+  expect([imported.exit, imported.err]).toEqual([0, expect.stringContaining(warning)]);
+  const position = '{"v":1,"mode":"incremental","column":"id","type":"int4","upTo":"1"}';
+  const set = (job: string) => world.etl('state', 'set', job, 'public.orders', position, '--yes');
+  expect([(await set('fresh.yaml')).err, (await set('job.yaml')).err]).toEqual([expect.stringContaining(warning), expect.not.stringContaining('warning')]);
+  expect(await error('state', 'import', 'fresh.yaml', 'moved.json', '--from', 'shop/shop->gone', '--yes')).toMatchObject({ exit: 2, code: 'ETL-CLI-009', hint: expect.stringContaining('it holds shop/shop->out') as string });
+});
