@@ -18,7 +18,7 @@ import { makesFolder, tableOf } from './layout.ts';
 import { leaseOf, readLease, writeLease } from './lease.ts';
 import { Pipe, type Place } from './place.ts';
 import { readQuarantine } from './quarantine.ts';
-import { FileRun, knownIncarnation } from './run.ts';
+import { FileRun } from './run.ts';
 
 /** Opened at the first row: a command that writes none does not pay for a format. */
 async function formatOf(name: string): Promise<Format> {
@@ -87,7 +87,7 @@ export class FileDestination implements Destination {
     const pipe = this.pipe(id);
     await pipe.log.readOn();
     try {
-      const { names } = await lookAt(pipe, { target, known: knownIncarnation(pipe.log.fold, target, rebuild || target.write === 'replace') });
+      const { names } = await lookAt(pipe, { target, replaced: rebuild || target.write === 'replace' });
       return { ddl: names.length > 0 ? [] : [makesFolder(tableOf(target))], columns, conflicts: [] };
     } catch (error) {
       if (error instanceof EtlError && error.kind !== 'transient') return { ddl: [], columns, conflicts: [`${error.message} ${error.hint ?? ''}`] };

@@ -18,6 +18,7 @@ export const errors: ErrorTexts = {
   'ETL-FILE-015': { title: 'The name of a table is too long for the file system', text: 'A folder name may have 255 bytes after escaping. Give the table a shorter name.' },
   'ETL-FILE-017': { title: 'The schema contract lets no table be made', text: 'The stream has `schema: { tables: freeze }` or `schema: freeze`, and its folder is not there.' },
   'ETL-FILE-018': { title: 'The folder holds another format', text: 'Files of this table have another format than the job asks for now. Whoever reads the one would miss the rows of the other. Load the table anew with --full-refresh, or take the change back.' },
+  'ETL-FILE-019': { title: 'The folder holds the rows of another stream', text: 'Another stream of this job was moved into the folder, and rows of two tables would be mixed. Choose another table. Where the stream was renamed at the source, `etl state adopt` gives the folder to its new name.' },
   'ETL-FILE-016': { title: 'The session is over', text: 'A commit of this session failed or was fenced; it takes nothing more. The split is opened again.' },
 };
 
@@ -82,6 +83,13 @@ export function unknownFiles(table: string, example: string): EtlError {
 export function fileGone(table: string, name: string): EtlError {
   return new EtlError({
     kind: 'state_lost', code: 'ETL-FILE-013', message: `The committed file ${table}/${name} is gone.`, hint: 'Load the table anew with --full-refresh.',
+  });
+}
+
+export function rowsOfAnother(table: string, stream: string): EtlError {
+  return new EtlError({
+    kind: 'state_lost', code: 'ETL-FILE-019', message: `The folder ${table} holds the rows of the stream ${stream}.`,
+    hint: 'Choose another table, or load it anew with --full-refresh; if the stream was renamed, `etl state adopt JOB --yes` goes on with the folder.',
   });
 }
 

@@ -3,7 +3,7 @@ import { failpoint, type Target } from '#sdk';
 import type { Fold } from '../_shared/commit-log/fold.ts';
 import type { ListedFile } from '../_shared/commit-log/records.ts';
 import { fileOptionsOf } from './config.ts';
-import { fileGone, foreignTarget, noNewTable, otherFormat, targetLost, unknownFiles } from './errors.ts';
+import { fileGone, foreignTarget, noNewTable, otherFormat, rowsOfAnother, targetLost, unknownFiles } from './errors.ts';
 import { MARK, hidden, idInName, originOf, tableOf, unhidden, type FileOrigin } from './layout.ts';
 import type { Pipe } from './place.ts';
 
@@ -33,8 +33,13 @@ export async function incarnationOf(pipe: Pipe, table: string): Promise<string |
 
 export interface Claimed {
   readonly target: Target;
-  /** The id that the state names; undefined: none, or the load replaces the whole table and needs none. */
-  readonly known: string | undefined;
+  /** By a load that takes the place of all that the folder holds. */
+  readonly replaced: boolean;
+}
+
+/** The incarnation that a folder must bear: none while the state names none, or when the whole table is replaced (rule 22). */
+export function knownIncarnation(fold: Fold, target: Target, replaced: boolean): string | undefined {
+  return replaced ? undefined : fold.streams.get(target.stream)?.incarnations.get(tableOf(target));
 }
 
 interface Bound {
@@ -44,10 +49,11 @@ interface Bound {
 }
 
 /** The folder's id. Makes the folder, only while the state names no incarnation of it (rule 22). */
-export async function bindTable(pipe: Pipe, { target, known }: Claimed): Promise<Bound> {
+export async function bindTable(pipe: Pipe, claimed: Claimed): Promise<Bound> {
+  const { target } = claimed;
   const table = tableOf(target);
   for (;;) {
-    const { mark, names } = await lookAt(pipe, { target, known });
+    const { mark, names } = await lookAt(pipe, claimed);
     if (mark) return { id: mark.id, made: false };
     const id = await makeMark(pipe, table, target.shared);
     if (id !== undefined) return { id, made: names.length === 0 };
@@ -55,20 +61,28 @@ export async function bindTable(pipe: Pipe, { target, known }: Claimed): Promise
 }
 
 /** The folder as it stands; throws what keeps a load from writing there. Reads only. */
-export async function lookAt(pipe: Pipe, { target, known }: Claimed): Promise<{ readonly mark: Mark | undefined; readonly names: readonly string[] }> {
+export async function lookAt(pipe: Pipe, { target, replaced }: Claimed): Promise<{ readonly mark: Mark | undefined; readonly names: readonly string[] }> {
   const table = tableOf(target);
+  const known = knownIncarnation(pipe.log.fold, target, replaced);
   const mark = await readMark(pipe, table);
   if (known !== undefined && mark?.id !== known) throw targetLost(table);
   if (mark) assertOurs(pipe, { table, mark, shared: target.shared });
+  const other = mark && known === undefined && !replaced ? streamIn(pipe.log.fold, { table, id: mark.id, but: target.stream }) : undefined;
+  if (other !== undefined && !target.shared) throw rowsOfAnother(table, other);
   const names = await pipe.place.disk.list(join(pipe.place.root, table));
   const files = names.filter((name) => !name.startsWith('.') && /\.(parquet|jsonl)$/.test(name));
   const [foreign] = mark ? [] : files;
   if (foreign !== undefined && !target.shared) throw unknownFiles(table, foreign);
   const { format } = fileOptionsOf(target.options);
-  const other = known === undefined ? undefined : files.find((name) => !name.endsWith(`.${format}`)); // who reads the one would miss the rows of the other
-  if (other !== undefined) throw otherFormat(table, other, format);
+  const unlike = known === undefined ? undefined : files.find((name) => !name.endsWith(`.${format}`)); // who reads the one would miss the rows of the other
+  if (unlike !== undefined) throw otherFormat(table, unlike, format);
   if (names.length === 0 && !target.evolve.tables) throw noNewTable(table);
   return { mark, names };
+}
+
+/** The stream that the state names for the folder, if it is not this one: rows of two would be mixed. */
+function streamIn({ streams }: Fold, { table, id, but }: { table: string; id: string; but: string }): string | undefined {
+  return [...streams].find(([stream, { incarnations }]) => stream !== but && incarnations.get(table) === id)?.[0];
 }
 
 function assertOurs(pipe: Pipe, { table, mark, shared }: { table: string; mark: Mark; shared: boolean }): void {

@@ -1,21 +1,16 @@
 import { join } from 'node:path';
 import { failpoint, type JobState, type Load, type LoadId, type Owner, type Positions, type Run, type RunToken, type Session, type Split, type Target } from '#sdk';
 import { fenced } from '../_shared/commit-log/errors.ts';
-import { jobState, replacesAt, type Fold } from '../_shared/commit-log/fold.ts';
+import { jobState, replacesAt } from '../_shared/commit-log/fold.ts';
 import { beginIntent, openIntent, publishIntent, resetIntent } from '../_shared/commit-log/intents.ts';
 import type { Incarnation } from '../_shared/commit-log/records.ts';
 import { fileGone, targetLost } from './errors.ts';
 import { explained } from './fence.ts';
-import { incarnationOf, settleTable } from './folder.ts';
+import { incarnationOf, knownIncarnation, settleTable } from './folder.ts';
 import { hidden, tableOf } from './layout.ts';
 import { leaseOf, readLease, writeLease } from './lease.ts';
 import type { Pipe } from './place.ts';
 import { FileSession } from './session.ts';
-
-/** The incarnation that a folder must bear: none while the state names none, or when the whole table is replaced (rule 22). */
-export function knownIncarnation(fold: Fold, target: Target, replaced: boolean): string | undefined {
-  return replaced ? undefined : fold.streams.get(target.stream)?.incarnations.get(tableOf(target));
-}
 
 /** The load's files take the place of all that the folder holds. */
 export function isReplaced(load: Load, { stream }: Target): boolean {

@@ -14,7 +14,7 @@ import { bindTable, incarnationOf, settleTable, showFiles } from './folder.ts';
 import { dataName, makesFolder, tableOf, type FileOrigin } from './layout.ts';
 import type { Pipe } from './place.ts';
 import { writeRejections } from './quarantine.ts';
-import { isReplaced, knownIncarnation } from './run.ts';
+import { isReplaced } from './run.ts';
 
 export interface SessionWork {
   readonly run: number;
@@ -87,8 +87,7 @@ export class FileSession implements Session {
       this.changes.push(`${table}: columns ${schema.fields.map((field) => field.name).join(', ')}`);
       return;
     }
-    const known = knownIncarnation(this.pipe.log.fold, target, isReplaced(this.work.load, target));
-    const { id: incarnation, made } = await bindTable(this.pipe, { target, known });
+    const { id: incarnation, made } = await bindTable(this.pipe, { target, replaced: isReplaced(this.work.load, target) });
     if (made) this.changes.push(makesFolder(table));
     const { load, runId } = this.work;
     const columns: FileColumns = { target, runId, changes: load.kind === 'live' && target.write === 'append', nowMs: this.pipe.place.ports.clock.now() };

@@ -79,9 +79,12 @@ export function behindPooler(reason: string, cause?: unknown): EtlError {
   });
 }
 
+/** not_null_violation, check_violation: their detail is a whole row in clear. */
+const SHOWS_A_ROW = new Set(['23502', '23514']);
+
 function classifyServer(error: ServerError): EtlError {
   if (error.code === '08P01' && error.message.includes('startup parameter')) return behindPooler(error.message, error);
-  const text = [error.message, error.detail].filter(Boolean).join(' ');
+  const text = [error.message, SHOWS_A_ROW.has(error.code) ? undefined : error.detail].filter(Boolean).join(' ');
   const hint = error.hint ?? hintOf(error);
   const init = { message: `Postgres: ${text} (${error.code})`, cause: error, ...(hint ? { hint } : {}) };
   if (error.code.startsWith('28') || error.code === '3D000') return new EtlError({ ...init, kind: 'auth', code: 'ETL-PG-002' });

@@ -37,7 +37,8 @@ function take(sizeClass: number): number {
   const size = 2 ** sizeClass;
   if (top + size > bytes.length) {
     throw new EtlError({
-      kind: 'data', code: 'ETL-MEM-001', message: `A batch needs ${size} bytes more than the ${bytes.length} bytes of column memory.`,
+      kind: size > bytes.length / 4 ? 'data' : 'transient', // what others hold they give back
+      code: 'ETL-MEM-001', message: `A batch needs ${size} bytes more than the ${bytes.length} bytes of column memory.`,
       hint: 'One value is too large, or too many large ones are moved at once: lower limits.concurrency to 1, drop the column, or leave the row out with a query.',
     });
   }

@@ -10,20 +10,29 @@ interface Fingerprint {
   /** The columns that it had. */
   readonly columns: Binding['columns'];
   readonly names: Binding['names'];
+  readonly query?: string;
   /** Its position is a place in a log, which others may acknowledge. */
   readonly log?: true;
 }
 type Fingerprints = Readonly<Record<string, Fingerprint>>;
 
 export function fingerprintOf(bindings: readonly Binding[]): string {
-  const each = bindings.map(({ stream, fingerprint, unmixable, columns, names, selection }): [string, Fingerprint] =>
-    [stream, { all: fingerprint, unmixable, columns, names, ...(selection.sync === 'cdc' && { log: true }) }]).sort(([a], [b]) => (a < b ? -1 : 1));
+  const each = bindings.map(({ stream, fingerprint, unmixable, columns, names, query, selection }): [string, Fingerprint] =>
+    [stream, { all: fingerprint, unmixable, columns, names, ...(query !== undefined && { query }), ...(selection.sync === 'cdc' && { log: true }) }]).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify(Object.fromEntries(each));
 }
 
 /** Streams that have a place in a log and are no longer in the job: that place would pin the log, or be passed by the others' acknowledgements (rule 5). */
 export function leftBehind(state: JobState, bindings: ReadonlyMap<string, Binding>): readonly string[] {
   return Object.entries(state.streams).filter(([stream, { position, fingerprint }]) => !bindings.has(stream) && position !== undefined && parse(fingerprint)[stream]?.log).map(([stream]) => stream);
+}
+
+/** Incremental streams whose query is another than at their last load: rows that it now finds below their positions are not read. */
+export function editedQueries(state: JobState, bindings: readonly Binding[]): readonly string[] {
+  return bindings.filter(({ stream, query, selection }) => {
+    const before = parse(state.streams[stream]?.fingerprint)[stream]?.query;
+    return selection.sync === 'incremental' && !selection.fullRefresh && state.streams[stream]?.position !== undefined && before !== undefined && before !== query;
+  }).map(({ stream }) => stream);
 }
 
 function parse(text: string | undefined): Fingerprints {

@@ -1,6 +1,6 @@
 import { EtlError } from '../errors/error.ts';
 import type { Load, Reading, StoredLoad } from '../sdk/contract.ts';
-import { fingerprintOf, leftBehind, refuseMixing, verdictOf } from './fingerprint.ts';
+import { editedQueries, fingerprintOf, leftBehind, refuseMixing, verdictOf } from './fingerprint.ts';
 import { splitLimit, type PipeRun } from './pipe-run.ts';
 import { resetStreams } from './reset.ts';
 import { asked, isStop, runLoad } from './run-load.ts';
@@ -11,6 +11,7 @@ export async function runPipe(pipe: PipeRun, options: { readonly fullRefresh: bo
   const { chosen } = options;
   if (options.fullRefresh) await resetStreams(pipe.run, chosen); // rule 8: epochs stay, the next load replaces the table
   refuseMixing(pipe.run.state, [...pipe.bindings.values()]);
+  for (const stream of editedQueries(pipe.run.state, [...pipe.bindings.values()])) pipe.engine.note('warn', `${stream}: its query is another than at the last load. It goes on from its position: rows below it that only the new query finds are not read. --full-refresh reads all.`);
   const earlier = pipe.run.state.loads.filter(({ load }) => load.streams.some((stream) => chosen.includes(stream)));
   const logs = earlier.filter((stored) => stored.load.kind === 'live' && verdictOf(stored, pipe.bindings) === 'continue');
   const finished = (await together(pipe.stop, earlier.filter((stored) => !logs.includes(stored)).map((stored) => (stop) => finishEarlier({ ...pipe, stop }, stored)))).flat();
@@ -45,10 +46,20 @@ async function finishEarlier(pipe: PipeRun, stored: StoredLoad): Promise<readonl
     if (reading === 'lost') return 'lost'; // rule 12: a new load takes its place
     pipe.report.begun(load, true);
     countBefore(pipe, stored);
-    return runLoad(pipe, load, reading);
+    return runLoad(pipe, load, reading).catch((error: unknown) => {
+      if (!isRefused(stored, error)) throw error;
+      pipe.engine.note('info', `${load.streams.join(', ')}: ${error.message} The table is read anew.`);
+      for (const stream of load.streams) Object.assign(pipe.tallies.get(stream) ?? {}, { rows: 0, rejected: 0 });
+      return 'lost' as const;
+    });
   });
   const counts = outcome === 'failed' || outcome === 'stopped' || (outcome === 'published' && !isIncremental(pipe, load));
   return counts ? load.streams : [];
+}
+
+/** Rows that the target refused when they were to be published, it refuses again, whatever was corrected at the source meanwhile. */
+function isRefused(stored: StoredLoad, error: unknown): error is EtlError {
+  return stored.load.staged && isComplete(stored) && error instanceof EtlError && (error.kind === 'data' || error.kind === 'schema');
 }
 
 /** All is committed: nothing is left to read, whatever became of the snapshot. */

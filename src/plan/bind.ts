@@ -26,6 +26,8 @@ export interface Binding {
   readonly conflicts: readonly string[];
   /** What can't be mixed in one table, and which table that is (rule 5): a change of it needs a full refresh. */
   readonly unmixable: string;
+  /** Of a stream that is a query: its digest. */
+  readonly query?: string;
   /** All that decides the bytes of a load (rule 5). */
   readonly fingerprint: string;
 }
@@ -65,7 +67,8 @@ export function bind(match: MatchedStream, capabilities: Capabilities, options: 
   const unmixable = digest({ key: [...key], write: entry.write, naming: entry.naming, rules, into: [target.schema ?? null, target.table] });
   return {
     stream: info.name, match, selection, target, spec, schema, columns, names, conflicts, unmixable,
-    fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: { ...target, evolve: entry.contract } as unknown as Json, others: entry.others, naming: entry.naming }),
+    fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: { ...target, evolve: entry.contract } as unknown as Json, others: entry.others, naming: entry.naming, checks: entry.checks as unknown as Json, errors: { ...entry.errors } as unknown as Json, badText: entry.badText }),
+    ...(entry.query === undefined ? {} : { query: digest(entry.query) }),
   };
 }
 
@@ -160,7 +163,7 @@ function known({ info, entry }: MatchedStream, selection: Selection, before: Sha
   return {
     ...(replaced && entry.contract.columns === 'evolve' ? {} : { knownColumns: Object.keys(before.columns) }),
     ...(replaced && entry.contract.types === 'widen' ? {} : { knownTypes: before.columns }),
-    knownNames: heldNames(before, replaced ? new Set(info.schema.fields.map(({ name }) => name)) : undefined),
+    ...(selection.fullRefresh ? {} : { knownNames: heldNames(before, replaced ? new Set(info.schema.fields.map(({ name }) => name)) : undefined) }),
   };
 }
 

@@ -126,6 +126,33 @@ test.each([['parquet', '{ type: file, path: out }'], ['duckdb', '{ type: duckdb,
   expect(said.err).toContain('public.sound: published');
 });
 
+test('a full load that its target refused is read anew when it was corrected at the source, and its error shows no row', async () => {
+  await world.sql("drop table if exists judged; create table judged as select 1 as id, 5 as n, 'private' as who");
+  world.write('judged.yaml', job('{ type: postgres, url: "${DST}" }', '{ public.judged: { sync: full } }').replace('name: shop', 'name: judged'));
+  expect((await world.etl('run', 'judged.yaml')).exit).toBe(0);
+  await world.sql('alter table judged add check (n < 100)', world.target);
+  await world.sql('update judged set n = 500');
+  for (const _ of ['at first', 'again']) {
+    const said = await world.etl('run', 'judged.yaml');
+    expect([said.exit, said.err], said.err).toEqual([1, expect.stringContaining('violates check constraint')]);
+    expect(said.err).not.toContain('private');
+  }
+  await world.sql('update judged set n = 7');
+  const said = await world.etl('run', 'judged.yaml');
+  expect(said.exit, said.err).toBe(0);
+  expect(said.err).toContain('The table is read anew');
+  expect(await valueOf('select n || who from judged')).toBe('7private');
+});
+
+test('an edited query goes on from its position, and that is said', async () => {
+  const asking = (where: string): void => world.write('asked.yaml', job('{ type: duckdb, path: lake.duckdb }', `{ asked: { query: "select id, name from orders where id < ${where}", sync: incremental, cursor: id, key: [id] } }`));
+  asking('10');
+  expect((await world.etl('run', 'asked.yaml')).err).not.toContain('its query is another');
+  asking('20');
+  expect((await world.etl('run', 'asked.yaml')).err).toContain('asked: its query is another than at the last load');
+  expect((await world.etl('run', 'asked.yaml')).err).not.toContain('its query is another');
+});
+
 /** Runs a job of one stream into each kind of destination; what queries in DuckDB and in the Postgres target then read from. */
 async function everywhere(stream: string): Promise<{ readonly duck: readonly string[] }> {
   const file = (format: string): readonly [string, string] => [`{ type: file, path: ${format} }`, `, target: { use: to, format: ${format} }`];
