@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { EtlError, type SourceLocation } from '../errors/error.ts';
-import { passwordOf } from '../job/connections.ts';
 import { environmentOf } from '../job/environment.ts';
 import { interpolate } from '../job/interpolate.ts';
 import { loadJob, loadJobText, requireJob, type Loaded, type LoadOptions, type Override } from '../job/load.ts';
 import type { ResolvedJob } from '../job/resolved.ts';
+import { isSecretPath, passwordOf } from '../job/secrets.ts';
 import { schemes } from '../../connectors/registry.ts';
 import { connectors, loadConnector } from './connectors.ts';
 import type { Output } from './output.ts';
@@ -30,7 +30,7 @@ export function loadOptions(output: Output, overrides: readonly Override[] = [],
 export async function readJob(input: JobInput, output: Output): Promise<{ job: ResolvedJob; loaded: Loaded }> {
   if (input.second === undefined) refuseUrlFlags(input);
   const loaded = input.second === undefined ? await loadJob(input.first, loadOptions(output, input.overrides)) : await loadUrls(input, input.second, output);
-  for (const { path, value } of loaded.origins) if (path.at(-1) === 'key' && path.includes('columns') && typeof value === 'string') output.redactor.add(value); // of a hash
+  for (const { path, value } of loaded.origins) if (path[0] !== 'connections' && isSecretPath(path) && typeof value === 'string') output.redactor.add(value); // of a hash
   const errors = loaded.diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
   for (const diagnostic of loaded.diagnostics) {
     // The last word is the first error itself, so it is not said twice.

@@ -12,7 +12,7 @@ const IMPLIED: readonly (readonly [string, string | number])[] = [
 
 /** Each value of a job and where it was said. */
 export function printConfig(loaded: Loaded, output: Output): Outcome {
-  const said = loaded.origins.map(({ path, value, from }) => ({ key: showPath(path), value, from }));
+  const said = loaded.origins.map(({ path, shown, from }) => ({ key: showPath(path), value: shown, from }));
   const all = [...said, ...IMPLIED.filter(([key]) => !said.some((entry) => entry.key === key)).map(([key, value]) => ({ key, value, from: 'default' }))].toSorted((a, b) => (a.key < b.key ? -1 : 1));
   if (!output.options.json) {
     for (const line of table([{ title: 'key' }, { title: 'value' }, { title: 'from' }], all.map(({ key, value, from }) => [key, output.redactor.text(show(value)), from]))) output.data(line);

@@ -5,6 +5,7 @@ import { suggest, type Diagnostics, type Path } from './diagnostics.ts';
 import { pathKey, type JobDocument } from './document.ts';
 import { reportIssues, valueAt } from './issues.ts';
 import type { ConnectorLookup } from './load.ts';
+import { passwordOf } from './secrets.ts';
 import type { ResolvedConnection, ResolvedJob, ResolvedStream, UnboundJob, UnboundStream } from './resolved.ts';
 
 export interface BindContext {
@@ -13,6 +14,8 @@ export interface BindContext {
   readonly connectors: ConnectorLookup;
   readonly missing: 'error' | 'warning';
   onSecret(value: string): void;
+  /** Places of what connectors call a secret, but for URLs; `keepSecrets` adds them. */
+  readonly declared: Set<string>;
 }
 
 /** Asks the connectors what they say of their connections and targets, offline: the last step before a run. */
@@ -98,6 +101,7 @@ function keepSecrets(connection: ResolvedConnection, connector: Connector, conte
     const password = passwordOf(value);
     // A URL is shown with its password hidden, so that a person still sees the host.
     context.onSecret(password ?? (isUrl(value) ? '' : value));
+    if (!isUrl(value)) context.declared.add(pathKey(['connections', connection.name, ...secret.split('.')]));
     if (password !== undefined || !isUrl(value)) warnLiteral(connection, ['connections', connection.name, ...secret.split('.')], context);
   }
   for (const value of Object.values(connection.config)) {
@@ -113,12 +117,6 @@ function warnLiteral(connection: ResolvedConnection, path: Path, { document, dia
 
 function isUrl(value: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(value);
-}
-
-export function passwordOf(url: string): string | undefined {
-  const match = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*?:([^/?#]*)@/i.exec(url) ?? /^[a-z][a-z0-9+.-]*:.*[?&]password=([^&#]+)/i.exec(url);
-  const password = match?.[1];
-  return password === undefined || password === '' ? undefined : password;
 }
 
 function checkSync(stream: UnboundStream, job: UnboundJob, source: SourceRole<unknown>, { diagnostics, document }: BindContext): void {

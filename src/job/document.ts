@@ -11,6 +11,8 @@ export interface JobDocument {
   readonly value: Value;
   /** Values that hold something interpolated: never repeated in a message. */
   readonly filled: ReadonlySet<string>;
+  /** For people: filled texts without their secrets. */
+  readonly shown: ReadonlyMap<string, string>;
   /** Values of which a variable is missing (lint only): nothing is known about them. */
   readonly open: ReadonlySet<string>;
   locate(path: Path, at: 'key' | 'value'): SourceLocation | undefined;
@@ -56,7 +58,7 @@ export function readDocument(file: string, text: string, diagnostics: Diagnostic
     }
     return positions.get('')?.value ?? { file, line: 1, column: 1 };
   };
-  return { file, value, filled: reader.filled, open: reader.open, locate };
+  return { file, value, filled: reader.filled, shown: reader.shown, open: reader.open, locate };
 }
 
 function firstLine(message: string): string {
@@ -73,6 +75,7 @@ function yamlHint(code: string): string {
 class Reader {
   readonly positions = new Map<string, { key: SourceLocation; value: SourceLocation }>();
   readonly filled = new Set<string>();
+  readonly shown = new Map<string, string>();
   readonly open = new Set<string>();
   #aliases = 0;
 
@@ -162,6 +165,7 @@ class Reader {
       this.open.add(pathKey(path));
     }
     if (done.changed) this.filled.add(pathKey(path));
+    if (done.shown !== done.text) this.shown.set(pathKey(path), done.shown);
     if (done.open) this.open.add(pathKey(path));
     return done.text;
   }

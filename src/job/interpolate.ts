@@ -17,6 +17,8 @@ export interface Interpolation {
 
 export interface Interpolated {
   readonly text: string;
+  /** The same for people: what is a secret is not in it, however short. */
+  readonly shown: string;
   /** Something was put in: the value is not repeated in messages. */
   readonly changed: boolean;
   /** A variable is missing (lint only): nothing is known about the value. */
@@ -24,14 +26,18 @@ export interface Interpolated {
   readonly complaints: readonly Complaint[];
 }
 
+/** Stands where a secret would. */
+export const HIDDEN = '***';
+
 const NAME = /^(?:env:)?([A-Za-z_]\w*)(?:(:-|:\?)([\s\S]*))?$/;
 const SECRET_NAME = /PASS|SECRET|TOKEN|PWD|CREDENTIAL|PRIVATE|API_?KEY|_KEY$|^KEY$/i;
 
 /** Fills `${…}` in one parsed scalar. What it puts in is never read again, so a value can't add keys or references. */
 export function interpolate(text: string, context: Interpolation): Interpolated {
-  if (!text.includes('${')) return { text, changed: false, open: false, complaints: [] };
+  if (!text.includes('${')) return { text, shown: text, changed: false, open: false, complaints: [] };
   const complaints: Complaint[] = [];
   let result = '';
+  let shown = '';
   let changed = false;
   let open = false;
   let from = 0;
@@ -41,6 +47,7 @@ export function interpolate(text: string, context: Interpolation): Interpolated 
     if (text[start - 1] === '$' && start > from) {
       // `$${` is the escape: a literal `${`.
       result += `${text.slice(from, start - 1)}\${`;
+      shown += `${text.slice(from, start - 1)}\${`;
       from = start + 2;
       continue;
     }
@@ -49,14 +56,20 @@ export function interpolate(text: string, context: Interpolation): Interpolated 
       complaints.push({ code: 'ETL-JOB-009', message: '`${` without its `}`', hint: 'close it, or write `$${` for a literal `${`' });
       break;
     }
-    const filled = resolveReference(text.slice(start + 2, end), context);
+    let secret = false;
+    const onSecret = (value: string): void => {
+      secret = true;
+      context.onSecret(value);
+    };
+    const filled = resolveReference(text.slice(start + 2, end), { ...context, onSecret });
     complaints.push(...filled.complaints);
     result += text.slice(from, start) + filled.text;
+    shown += text.slice(from, start) + (secret ? HIDDEN : filled.shown);
     changed = true;
     open ||= filled.open;
     from = end + 1;
   }
-  return { text: result + text.slice(from), changed, open, complaints };
+  return { text: result + text.slice(from), shown: shown + text.slice(from), changed, open, complaints };
 }
 
 /** Braces nest, since a default may hold a reference of its own. */
@@ -163,11 +176,11 @@ function fromCommand(command: string, context: Interpolation): Interpolated {
 }
 
 function filled(text: string): Interpolated {
-  return { text, changed: true, open: false, complaints: [] };
+  return { text, shown: text, changed: true, open: false, complaints: [] };
 }
 
 function failed(complaint: Complaint, open = false): Interpolated {
-  return { text: '', changed: true, open, complaints: [complaint] };
+  return { text: '', shown: '', changed: true, open, complaints: [complaint] };
 }
 
 function reasonOf(error: unknown): string {

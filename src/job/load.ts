@@ -11,6 +11,7 @@ import type { Interpolation } from './interpolate.ts';
 import { reportIssues, valueAt } from './issues.ts';
 import type { ResolvedJob } from './resolved.ts';
 import { resolveJob } from './resolve.ts';
+import { shownValue } from './secrets.ts';
 import { jobSchema, projectSchema, type RawJob, type RawProject } from './schema.ts';
 
 /** Finds a connector by the `type:` of a connection; relative paths begin at the job's folder. Undefined: there is none. */
@@ -47,6 +48,8 @@ export interface Loaded {
 export interface Origin {
   readonly path: Path;
   readonly value: unknown;
+  /** The value for people: without secrets. */
+  readonly shown: unknown;
   readonly from: string;
 }
 
@@ -76,8 +79,9 @@ export async function loadJobText(file: string, text: string, options: LoadOptio
   const raw = check(document, jobSchema, 'a job', diagnostics);
   if (raw === undefined) return failed();
   const job = resolveJob({ raw, project: project?.raw, document, diagnostics, directory });
-  const bound = await bindConnectors(job, { document, diagnostics, connectors: options.connectors, onSecret: (value) => options.onSecret(value), missing: interpolation.missing });
-  return { job: diagnostics.errors.length > 0 ? undefined : bound, name: raw.name, diagnostics: diagnostics.sorted(), origins: originsOf(document, project?.document, options.overrides ?? []) };
+  const declared = new Set<string>();
+  const bound = await bindConnectors(job, { document, diagnostics, connectors: options.connectors, onSecret: (value) => options.onSecret(value), missing: interpolation.missing, declared });
+  return { job: diagnostics.errors.length > 0 ? undefined : bound, name: raw.name, diagnostics: diagnostics.sorted(), origins: originsOf([...(project ? [project.document] : []), document], declared, options.overrides ?? []) };
 }
 
 /** The job, or the first error that stops it. */
@@ -140,7 +144,8 @@ function applyOverrides(document: JobDocument, overrides: readonly Override[]): 
   }
 }
 
-function originsOf(job: JobDocument, project: JobDocument | undefined, overrides: readonly Override[]): readonly Origin[] {
+/** The job's come after the project's, and stand for them. */
+function originsOf(documents: readonly JobDocument[], declared: ReadonlySet<string>, overrides: readonly Override[]): readonly Origin[] {
   const origins = new Map<string, Origin>();
   const walk = (document: JobDocument, value: unknown, path: Path): void => {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
@@ -149,10 +154,9 @@ function originsOf(job: JobDocument, project: JobDocument | undefined, overrides
     }
     const override = overrides.find((candidate) => candidate.path.join('\0') === path.join('\0'));
     const at = document.locate(path, 'value');
-    origins.set(path.join('\0'), { path, value, from: override?.from ?? (at ? `${basename(at.file)}:${at.line}` : basename(document.file)) });
+    origins.set(path.join('\0'), { path, value, shown: override ? value : shownValue(value, path, { document, declared }), from: override?.from ?? (at ? `${basename(at.file)}:${at.line}` : basename(document.file)) });
   };
-  if (project) walk(project, project.value, []);
-  walk(job, job.value, []);
+  for (const document of documents) walk(document, document.value, []);
   return [...origins.values()];
 }
 

@@ -5,12 +5,17 @@ export class Redactor {
 
   /** Keeps a value out of everything that is printed, in each form in which it may come back. */
   add(value: string): void {
+    for (const text of [value, ...value.split(/\r?\n/)]) this.#keep(text); // a key of many lines may come back line by line
+    if (this.#forms.size === 0) return;
+    const longestFirst = [...this.#forms].toSorted((a, b) => b.length - a.length);
+    this.#pattern = new RegExp(longestFirst.map((form) => form.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&')).join('|'), 'g');
+  }
+
+  #keep(value: string): void {
     if (value.length < MIN_LENGTH) return;
     for (const form of formsOf(value)) if (form.length >= MIN_LENGTH) this.#forms.add(form);
     const decoded = decode(value);
-    if (decoded !== value) this.add(decoded);
-    const longestFirst = [...this.#forms].toSorted((a, b) => b.length - a.length);
-    this.#pattern = new RegExp(longestFirst.map((form) => form.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&')).join('|'), 'g');
+    if (decoded !== value) this.#keep(decoded);
   }
 
   text(text: string): string {

@@ -26,6 +26,22 @@ streams:
 ${after === '' ? '' : `after: ${after}`}`;
 }
 
+/** It gives two rows, and hangs. */
+const CONNECTOR = `import { defineConnector, simpleSource, z } from 'etl';
+export default defineConnector({
+  name: 'never', title: 'Never', errors: {},
+  source: {
+    config: z.strictObject({}), secrets: [], syncModes: ['full', 'incremental'],
+    async create(_, context) {
+      return simpleSource(context, { identity: 'never', streams: { orders: { columns: { id: 'int64' }, key: ['id'], async *read() {
+        yield { rows: [{ id: 1 }, { id: 2 }], position: 1 };
+        await new Promise(() => undefined);
+      } } } });
+    },
+  },
+});
+`;
+
 async function inWorld(work: (world: World) => Promise<void>): Promise<void> {
   const world = await World.open(server, `after_${++count}`);
   try {
@@ -60,6 +76,32 @@ function record(world: World): unknown {
 
 const OBEDIENT = 'sleep 50 & echo $! > pids; echo $$ >> pids; wait';
 const DEAF = `trap '' TERM; ${OBEDIENT}`;
+
+test('what it prints passes the redactor', () => inWorld(async (world) => {
+  const PRIVATE = '-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END KEY-----';
+  world.write('private.pem', PRIVATE);
+  world.write('job.yaml', job(POSTGRES, `{ run: "echo url $SRC >&2; cat private.pem; printf 'no end'; sleep 30 &" }`).replace('streams:', 'defaults: { columns: { name: { hash: hmac-sha256, key: "${file:private.pem}" } } }\nstreams:'));
+  const began = Date.now();
+  const said = await world.etl('run', 'job.yaml', '--quiet');
+  expect(said.exit, said.err).toBe(0);
+  const password = new URL(world.source).password;
+  expect(said.err).toContain(world.source.replace(password, '***'));
+  expect(said.err).toContain('no end\n');
+  for (const secret of [password, ...PRIVATE.split('\n')]) expect(said.err).not.toContain(secret);
+  expect(Date.now() - began).toBeLessThan(25_000); // what stays in the background is not waited for
+}));
+
+test('--print-config hides secrets by their place, however short they are', () => inWorld(async (world) => {
+  world.env['TOKEN'] = 't9';
+  world.write('own.ts', CONNECTOR.replace('z.strictObject({})', 'z.strictObject({ url: z.string(), other: z.string(), pin: z.string(), apiKey: z.string(), monkey: z.string() })').replace('secrets: []', "secrets: ['pin']"));
+  world.write('job.yaml', `${job('{ type: ./own.ts, url: "https://me:p9@there", other: "of ${TOKEN} there", pin: n9, apiKey: k9, monkey: seen }').replace('public.orders', 'orders')}`);
+  for (const more of [[], ['--json']]) {
+    const { exit, out, err } = await world.etl('run', 'job.yaml', '--print-config', ...more);
+    expect(exit, err).toBe(0);
+    for (const secret of ['t9', 'p9', 'n9', 'k9']) expect(out).not.toContain(secret);
+    for (const shown of ['https://me:***@there', 'of *** there', 'seen', 'id']) expect(out).toContain(shown);
+  }
+}));
 
 /** Starts a job whose command is at work; `gone` sees to it that it is no more, nor what it started. */
 async function hanging(world: World, command: string, ...more: readonly string[]): Promise<{ run: Started; gone: () => Promise<void> }> {
@@ -113,20 +155,7 @@ test('a source that does not answer is left when grace is over', () => inWorld(a
 }));
 
 test('so is a connector that never settles', () => inWorld(async (world) => {
-  world.write('never.ts', `import { defineConnector, simpleSource, z } from 'etl';
-export default defineConnector({
-  name: 'never', title: 'Never', errors: {},
-  source: {
-    config: z.strictObject({}), secrets: [], syncModes: ['full', 'incremental'],
-    async create(_, context) {
-      return simpleSource(context, { identity: 'never', streams: { orders: { columns: { id: 'int64' }, key: ['id'], async *read() {
-        yield { rows: [{ id: 1 }, { id: 2 }], position: 1 };
-        await new Promise(() => undefined);
-      } } } });
-    },
-  },
-});
-`);
+  world.write('never.ts', CONNECTOR);
   world.write('job.yaml', job('{ type: ./never.ts }').replace('public.orders', 'orders'));
   const run = world.start([...ARGUMENTS, '--grace', '500ms', '--timeout', '4s']);
   expect((await told(world, run, 6)).result.streams).toMatchObject([{ outcome: 'stopped', read: 2 }]);

@@ -64,7 +64,7 @@ export default class Run extends EtlCommand {
           progress.end();
           this.output.say(`${this.output.paint('cyan', 'after:')} ${command}`);
           const changed = streams.filter((stream) => stream.written > 0).map((stream) => stream.stream);
-          return runAfter(command, { directory: job.directory, stopping, env: { ETL_JOB: job.name, ETL_OUTCOME: outcome, ETL_CHANGED_STREAMS: changed.join(' ') } });
+          return runAfter(command, { directory: job.directory, stopping, say: (line) => { this.output.raw(`${line}\n`); }, env: { ETL_JOB: job.name, ETL_OUTCOME: outcome, ETL_CHANGED_STREAMS: changed.join(' ') } });
         },
       }, engineContext(this.output));
       progress.end();
