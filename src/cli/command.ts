@@ -7,6 +7,7 @@ import { explainCommand } from './connectors.ts';
 import type { envelopeSchema } from './envelope.ts';
 import { EXIT, exitOfKind } from './exit.ts';
 import { Output } from './output.ts';
+import { leftOf } from './strays.ts';
 import type { Diagnostic } from '../job/diagnostics.ts';
 
 /** What a command hands back: its words for people are printed by then. */
@@ -60,6 +61,12 @@ export abstract class EtlCommand {
   /** Runs it to its end, which is in `process.exitCode`. */
   static async run(this: new (name: string, argv: readonly string[]) => EtlCommand, name: string, argv: readonly string[]): Promise<void> {
     const command = new this(name, argv);
+    process.on('uncaughtException', (stray) => {
+      const error = leftOf(stray);
+      if (error === undefined) return;
+      command.#failed(error);
+      process.exit();
+    });
     try {
       command.#succeeded(await command.execute());
     } catch (error) {

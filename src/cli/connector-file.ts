@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import * as z from 'zod';
 import type { Connector } from '#sdk';
 import { EtlError, type SourceLocation } from '../errors/error.ts';
+import { ownStrays } from './strays.ts';
 import { acceptConnectorFiles } from './typescript-files.ts';
 
 const schema = z.custom<z.ZodType>((value) => typeof value === 'object' && value !== null && 'safeParse' in value, 'a zod schema is needed, such as z.strictObject({})');
@@ -58,7 +59,11 @@ function hintFor(error: unknown, file: string, shown: string): string {
   return file.endsWith('ts') ? 'types are stripped, not compiled: no enums, no namespaces, no decorators' : `\`node --check ${shown}\` shows the line`;
 }
 
-type Blame = (error: unknown, method: string) => EtlError;
+interface Teller {
+  blame(error: unknown, method: string): EtlError;
+  /** Of each call that waits now: makes it throw. */
+  readonly waiting: Set<(error: EtlError) => void>;
+}
 
 /** The same connector; what its methods throw is mapped by `classify`, or is an error of this file. */
 function telling(connector: Connector, file: string, shown: string): Connector {
@@ -69,7 +74,7 @@ function telling(connector: Connector, file: string, shown: string): Connector {
       hint: 'This is an error of the connector, not of etl: --debug prints its stack. What a server or a person can mend is thrown as an EtlError with its kind.',
     });
   };
-  const blame: Blame = (error, name) => {
+  const blame: Teller['blame'] = (error, name) => {
     if (error instanceof EtlError) return error;
     try {
       return connector.classify?.(error) ?? failed(error, name);
@@ -77,47 +82,69 @@ function telling(connector: Connector, file: string, shown: string): Connector {
       return failed(failure, 'classify');
     }
   };
+  const teller: Teller = { blame, waiting: new Set() };
+  ownStrays((stray) => {
+    if (!placeIn(stray, file)) return undefined;
+    const error = failed(stray, 'code that no method waits for');
+    const waiting = [...teller.waiting];
+    for (const fail of waiting) fail(error);
+    return waiting.length > 0 ? 'taken' : error;
+  });
   const { source, destination } = connector;
   return {
     ...connector,
-    ...(source && { source: relay(source, blame) }),
-    ...(destination && { destination: relay(destination, blame) }),
+    ...(source && { source: relay(source, teller) }),
+    ...(destination && { destination: relay(destination, teller) }),
   };
 }
 
 /** An object with the same members, whose methods throw what `blame` makes of an error. Not a view of the object itself, which may be frozen. */
-function relay<T extends object>(port: T, blame: Blame): T {
+function relay<T extends object>(port: T, teller: Teller): T {
   const get = (_: object, name: string | symbol): unknown => {
     const member: unknown = Reflect.get(port, name);
     if (typeof member !== 'function') return member;
     const shown = typeof name === 'string' ? name : name === Symbol.asyncDispose ? 'closing' : String(name);
-    return (...args: unknown[]): unknown => called(() => Reflect.apply(member, port, args), shown, blame);
+    return (...args: unknown[]): unknown => called(() => Reflect.apply(member, port, args), shown, teller);
   };
   return new Proxy<T>(Object.create(null) as T, { get, has: (_, name) => name in port });
 }
 
-function called(call: () => unknown, name: string, blame: Blame): unknown {
+function called(call: () => unknown, name: string, teller: Teller): unknown {
   try {
     const result = call();
-    if (result instanceof Promise) return result.then((value: unknown) => given(value, name, blame), (error: unknown) => { throw blame(error, name); });
-    return isIterable(result) ? each(result, name, blame) : result;
+    if (result instanceof Promise) return awaited(result, name, teller).then((value) => given(value, name, teller));
+    return isIterable(result) ? each(result, name, teller) : result;
   } catch (error) {
-    throw blame(error, name);
+    throw teller.blame(error, name);
   }
 }
 
-/** What a method gives may have methods of its own: a source, a destination, a run, a session. */
-function given(value: unknown, name: string, blame: Blame): unknown {
-  if (typeof value === 'object' && value !== null && Symbol.asyncDispose in value) return relay(value, blame);
-  if (name !== 'create') return value;
-  throw blame(new TypeError(`it gave ${inspect(value, { depth: 0 })}, which is no source or destination (nothing to close it)`), name);
+/** Not by Promise.race: what lives as long as the connector would keep each call. */
+function awaited<T>(result: Promise<T>, name: string, { blame, waiting }: Teller): Promise<T> {
+  return new Promise((resolve, reject) => {
+    waiting.add(reject);
+    result.then(resolve, (error: unknown) => { reject(blame(error, name)); }).finally(() => { waiting.delete(reject); });
+  });
 }
 
-async function* each(messages: AsyncIterable<unknown>, name: string, blame: Blame): AsyncIterable<unknown> {
+/** What a method gives may have methods of its own: a source, a destination, a run, a session. */
+function given(value: unknown, name: string, teller: Teller): unknown {
+  if (typeof value === 'object' && value !== null && Symbol.asyncDispose in value) return relay(value, teller);
+  if (name !== 'create') return value;
+  throw teller.blame(new TypeError(`it gave ${inspect(value, { depth: 0 })}, which is no source or destination (nothing to close it)`), name);
+}
+
+async function* each(messages: AsyncIterable<unknown>, name: string, teller: Teller): AsyncIterable<unknown> {
+  const iterator = messages[Symbol.asyncIterator]();
+  let over = true; // also when it throws: one that hangs would never answer `return`
   try {
-    yield* messages;
-  } catch (error) {
-    throw blame(error, name);
+    for (let step = await awaited(iterator.next(), name, teller); !step.done; step = await awaited(iterator.next(), name, teller)) {
+      over = false;
+      yield step.value;
+      over = true;
+    }
+  } finally {
+    if (!over && iterator.return) await awaited(iterator.return(), name, teller);
   }
 }
 

@@ -8,10 +8,6 @@ export const sdk = () => import('../sdk/etl.ts');
 
 /** Everything behind bin/etl.js but the pre-generated help. */
 export async function main(argv: readonly string[]): Promise<void> {
-  process.on('uncaughtException', (error) => {
-    fail(error);
-    process.exit();
-  });
   try {
     const { name, load, rest } = commandOf(argv);
     await (await load()).default.run(name, rest);

@@ -1,6 +1,6 @@
 /** What goes wrong in a connector of one's own is told as that connector's: which file, which method, what to write. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -92,4 +92,24 @@ test.concurrent('what a connector prints by `console` goes to stderr, redacted: 
   const quiet = await run(talking, ['--json', '--quiet']);
   expect(JSON.parse(quiet.stdout)).toMatchObject({ ok: true });
   expect(quiet.stderr).toBe('to postgres://me:***@db/x\n');
+});
+
+test.concurrent.each([
+  ['a timer', "setTimeout(() => { throw new TypeError('boom'); }, 1); await new Promise(() => undefined);"],
+  ['a promise that nobody waits for', "void Promise.reject(new TypeError('boom')); await new Promise((done) => { setTimeout(done, 30_000); });"],
+])('an error from %s ends the run as one of `read` would: envelope, record, no lease', async (_, reading) => {
+  const { code, stdout, stderr } = await run(source(reading), ['--json', '--debug']);
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { code: 'ETL-SDK-004' }, result: { outcome: 'failed', streams: [{ stream: 'things' }] } });
+  expect(stderr).toMatch(/ETL-SDK-004 \.\/j\d+\.ts: code that no method waits for threw TypeError: boom\n +where: .*j\d+\.ts:9:/);
+  expect(stderr).toMatch(/caused by TypeError: boom\n +at .*j\d+\.ts:9:/);
+  const job = /(j\d+)\.ts/.exec(stderr)?.[1] ?? '';
+  const lease = readdirSync(join(folder, job), { recursive: true, encoding: 'utf8' }).find((name) => name.endsWith('lease.json')) ?? '';
+  expect(JSON.parse(readFileSync(join(folder, job, lease), 'utf8'))).toMatchObject({ released: true });
+});
+
+test.concurrent('an error that nothing waits for and nobody knows has its envelope, too', async () => {
+  const { code, stdout } = await run(source("void Promise.reject('from nowhere'); await new Promise((done) => { setTimeout(done, 30_000); });"), ['--json']);
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { code: 'ETL-CLI-000', message: expect.stringContaining('from nowhere') as string } });
 });
