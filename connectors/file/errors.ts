@@ -10,7 +10,7 @@ export const errors: ErrorTexts = {
   'ETL-FILE-003': { title: 'Too many open files', text: 'The limit of open files of the process or the machine is reached. Raise it (`ulimit -n`) or lower limits.concurrency.' },
   'ETL-FILE-004': { title: 'The file system has no hard links', text: 'The commit log needs link(2), which some network and memory-card file systems lack. Use a folder on a local disk.' },
   'ETL-FILE-005': { title: 'The disk failed', text: 'Reading or writing failed for a reason given in the message. What was committed before stays. Run again once the cause is gone.' },
-  'ETL-FILE-010': { title: 'The folder of a table is gone or was replaced', text: 'The state says what lies in the folder, and the folder does not bear the mark that the state names: it was deleted, moved or restored. Put it back; or accept what is there with `etl state adopt`; or load the table anew with --full-refresh.' },
+  'ETL-FILE-010': { title: 'The folder of a table is gone or was replaced', text: 'The state says what lies in the folder, and the folder does not bear the mark that the state names: it was deleted, moved or restored. Put it back; or accept what is there with `etl state adopt`; or load the table anew with --full-refresh. When it is the state (`_etl`) that was lost, adopt the folder first: its files are then this job\'s again, append writes beside them and --full-refresh replaces them.' },
   'ETL-FILE-011': { title: 'The folder belongs to another job', text: 'Another job writes this table. Choose another table; or, if both only append, set `shared: append` on the streams of both jobs. If that job is gone or was renamed, `etl state adopt` takes its folders over, with the rows that lie there.' },
   'ETL-FILE-012': { title: 'The folder holds files that this job did not write', text: 'The table would mix its rows with files of unknown origin. Choose another table or path, or move the files away.' },
   'ETL-FILE-013': { title: 'A committed file is gone', text: 'A record lists a file that is no longer in its folder: it was deleted by hand. Load the table anew with --full-refresh.' },
@@ -63,6 +63,14 @@ export function targetLost(table: string): EtlError {
   return new EtlError({
     kind: 'state_lost', code: 'ETL-FILE-010', message: `The folder ${table} is not the one that the state names: it was deleted, moved or restored.`,
     hint: 'Put it back, accept it with `etl state adopt JOB --yes`, or load it anew with --full-refresh.',
+  });
+}
+
+/** Marked by a log that is not there any more. */
+export function stateGone(table: string): EtlError {
+  return new EtlError({
+    kind: 'state_lost', code: 'ETL-FILE-010', message: `The folder ${table} bears this job's mark, but the state (_etl) that knew its files is gone.`,
+    hint: 'Put `_etl` back. Or `etl state adopt JOB --yes` makes the folder this job\'s again: append goes on beside the rows that lie there, from the beginning or where `etl state import` puts it; a replace or --full-refresh takes their place.',
   });
 }
 

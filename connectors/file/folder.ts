@@ -3,7 +3,7 @@ import { failpoint, type Target } from '#sdk';
 import type { Fold } from '../_shared/commit-log/fold.ts';
 import type { ListedFile } from '../_shared/commit-log/records.ts';
 import { fileOptionsOf } from './config.ts';
-import { fileGone, foreignTarget, noNewTable, otherFormat, rowsOfAnother, targetLost, unknownFiles } from './errors.ts';
+import { fileGone, foreignTarget, noNewTable, otherFormat, rowsOfAnother, stateGone, targetLost, unknownFiles } from './errors.ts';
 import { MARK, hidden, idInName, originOf, tableOf, unhidden, type FileOrigin } from './layout.ts';
 import type { Pipe } from './place.ts';
 
@@ -22,7 +22,7 @@ export async function readMark(pipe: Pipe, table: string): Promise<Mark | undefi
   try {
     return JSON.parse(Buffer.from(bytes).toString('utf8')) as Mark;
   } catch {
-    throw targetLost(table);
+    return { v: 1, id: 'unreadable', pipe: pipe.id, log: 'unreadable', shared: false }; // of no log: refused, until it is adopted
   }
 }
 
@@ -71,7 +71,7 @@ export async function lookAt(pipe: Pipe, { target, replaced }: Claimed): Promise
   if (other !== undefined && !target.shared) throw rowsOfAnother(table, other);
   const names = await pipe.place.disk.list(join(pipe.place.root, table));
   const files = names.filter((name) => !name.startsWith('.') && /\.(parquet|jsonl)$/.test(name));
-  const [foreign] = mark ? [] : files;
+  const foreign = mark ? undefined : files.find((name) => originOf(name)?.tag !== pipe.tag);
   if (foreign !== undefined && !target.shared) throw unknownFiles(table, foreign);
   const { format } = fileOptionsOf(target.options);
   const unlike = known === undefined ? undefined : files.find((name) => !name.endsWith(`.${format}`)); // who reads the one would miss the rows of the other
@@ -88,7 +88,7 @@ function streamIn({ streams }: Fold, { table, id, but }: { table: string; id: st
 function assertOurs(pipe: Pipe, { table, mark, shared }: { table: string; mark: Mark; shared: boolean }): void {
   if (mark.shared && shared) return;
   if (mark.pipe !== pipe.id) throw foreignTarget(table, mark.pipe);
-  if (mark.log !== pipe.log.fold.log) throw targetLost(table); // marked by a log that is gone: the state was deleted
+  if (mark.log !== pipe.log.fold.log) throw stateGone(table);
 }
 
 /** undefined: somebody else was faster. */
@@ -146,6 +146,7 @@ export async function settleTable(pipe: Pipe, table: string, own?: FileOrigin): 
   const late = (fold.files.get(table) ?? []).filter((file) => names.includes(hidden(file.name)));
   await showFiles(pipe, late);
   if (late.length === 0) await disk.fsyncFolder(join(root, table)); // names that a killed writer gave may not be on the platter
+  if (!(await isKnown(pipe, table))) return;
   let swept = false;
   for (const name of names) {
     const plain = unhidden(name) ?? name;
@@ -155,6 +156,12 @@ export async function settleTable(pipe: Pipe, table: string, own?: FileOrigin): 
     swept ||= plain === name;
   }
   if (swept) await disk.fsyncFolder(join(root, table)); // an old generation must not come back beside the new one
+}
+
+/** A folder in the place of the one that the state names, such as one from a backup, is not judged by this state: it may be adopted as it is. */
+async function isKnown(pipe: Pipe, table: string): Promise<boolean> {
+  const known = [...pipe.log.fold.streams.values()].flatMap((stream) => stream.incarnations.get(table) ?? []);
+  return known.length === 0 || known.includes((await readMark(pipe, table))?.id ?? '');
 }
 
 /** Files that a record lists and that stay hidden: staged, or of a shadow. */
