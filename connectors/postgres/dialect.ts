@@ -12,7 +12,8 @@ const regclass = (name: TableName): string => `to_regclass(${quoteText(pathOf(na
 
 /**
  * The comment of a table's row type. It goes with the table, through each rename, and nobody writes another: so the mark stays when a user
- * comments the table. A dump leaves it out, and has the table's comment.
+ * comments the table. A dump leaves it out, so that a restored table is known as such; the one in the table's comment, which a dump has, says
+ * whose copy it is.
  */
 const rowTypeComment = (table: string): string => `coalesce(obj_description((select reltype from pg_class where oid = ${table}), 'pg_type'), '')`;
 
@@ -29,7 +30,7 @@ async function readTable(connection: SqlConnection, name: TableName): Promise<Ta
   const comment = String(row['comment']);
   const mark = markIn(String(row['row_type']));
   return {
-    name, comment, incarnation: mark ?? markIn(comment), isMarked: mark !== undefined && mark === markIn(comment),
+    name, comment, incarnation: mark, isMarked: mark !== undefined && mark === markIn(comment),
     columns: list(row['columns']), uniqueKeys: list<readonly string[] | null>(row['keys']).filter((key) => key !== null), checks: list(row['checks']),
   };
 }
@@ -204,7 +205,7 @@ const plainDialect: Omit<SqlDialect, 'mapType' | 'prepareTypes' | 'stageType' | 
   },
   readTable,
   incarnations: async (connection, names) => {
-    const [row] = await connection.query(`select json_build_array(${names.map((name) => `concat_ws(' ', ${rowTypeComment(regclass(name))}, obj_description(${regclass(name)}, 'pg_class'))`).join(', ')})::text as comments`);
+    const [row] = await connection.query(`select json_build_array(${names.map((name) => rowTypeComment(regclass(name))).join(', ')})::text as comments`);
     return (JSON.parse(String(row?.['comments'])) as string[]).map((comment) => markIn(comment));
   },
   mark: (name, comment, incarnation) => [

@@ -180,7 +180,7 @@ export interface SqlDialect {
   readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined>;
   /** The marks of some tables, in one round trip (rule 22): undefined where the table or its mark is missing. */
   incarnations(connection: SqlConnection, names: readonly TableName[]): Promise<readonly (string | undefined)[]>;
-  /** Puts the mark on the table: into its comment, whose own words stay, and where the database has one, into a place that no comment of a user's reaches. */
+  /** Puts the mark on the table: into its comment, whose own words stay, and where the database has one, into a place that neither a comment of a user's nor a dump reaches. That one counts. */
   mark(name: TableName, comment: string, incarnation: string): readonly string[];
   /** Makes the key of a table: a primary key, or a unique index where a key column may be NULL. */
   addKey(name: TableName, key: readonly string[], nullable: boolean): readonly string[];

@@ -1,6 +1,6 @@
 import type { EtlError, RunToken, Target } from '#sdk';
 import type { SqlConnection, SqlDatabase, TableInfo, TableName } from './dialect.ts';
-import { STATE_SCHEMA, tableKey, targetName } from './names.ts';
+import { markIn, STATE_SCHEMA, tableKey, targetName } from './names.ts';
 import type { RunContext } from './run.ts';
 
 /** Of a run, what it takes to read. */
@@ -22,13 +22,28 @@ export async function storeIncarnation(context: RunContext, connection: SqlConne
 }
 
 function lost({ database }: Reader, name: TableName, of: { readonly found: string | undefined; readonly info: TableInfo | undefined; readonly known: string | undefined }): EtlError {
-  const reason = of.found !== undefined ? 'another job or an older state made it'
-    : of.info ? 'it was made anew, or a comment on it has taken the place of its mark' : 'it was dropped';
-  const [remark] = of.info && of.known !== undefined ? database.dialect.mark(name, of.info.comment, of.known) : [];
+  const { reason, hint } = whyLost(database, name, of);
   return database.error({
     what: 'state_lost', message: `Table ${tableKey(name)} is not the one that state knows: ${reason}.`,
-    hint: `Run with \`--full-refresh\` to build it again, or \`etl state adopt JOB --yes\` to go on with the table as it is.${remark !== undefined && of.found === undefined ? ` If only its comment was changed, put the mark back: ${remark}` : ''}`,
+    hint: hint ?? 'Run with `--full-refresh` to build it again, or `etl state adopt JOB --yes` to go on with the table as it is.',
   });
+}
+
+function whyLost({ dialect }: SqlDatabase, name: TableName, { found, info, known }: { readonly found: string | undefined; readonly info: TableInfo | undefined; readonly known: string | undefined }): { readonly reason: string; readonly hint?: string } {
+  if (!info) return { reason: 'it was dropped' };
+  if (found === undefined && markIn(info.comment) !== undefined) {
+    return {
+      reason: 'it was restored from a dump, or is a copy', // such as pg_dump makes: it has the comment's mark alone
+      hint: 'The state may be newer than its rows: run with `--full-refresh` to build it again. If the whole database was restored or moved, its state with it: `etl state adopt JOB --yes` goes on with the table as it is.',
+    };
+  }
+  if (found !== undefined) return { reason: 'another job or an older state made it' };
+  const [remark, ...beside] = known === undefined ? [] : dialect.mark(name, info.comment, known);
+  if (remark === undefined || beside.length > 0) return { reason: 'it was made anew' };
+  return {
+    reason: 'it was made anew, or a comment on it has taken the place of its mark',
+    hint: `Run with \`--full-refresh\` to build it again, or \`etl state adopt JOB --yes\` to go on with the table as it is. If only its comment was changed, put the mark back: ${remark}`,
+  };
 }
 
 /** The tables of the targets still bear what state names. Called at open, in commit and in publish (rule 22). */
@@ -60,7 +75,7 @@ export async function takeTable(context: RunContext, connection: SqlConnection, 
     return;
   }
   await own(context, connection, target, name);
-  if (isStrange(mark, target)) throw lost(context, name, { found: mark, known, info });
+  if (isStrange(info, target)) throw lost(context, name, { found: mark, known, info });
   const incarnation = mark ?? context.uuid();
   if (!info?.isMarked) await markTable(context, connection, { name, comment: info?.comment, incarnation });
   await storeIncarnation(context, connection, { stream: target.stream, name, incarnation });
@@ -70,8 +85,9 @@ export async function markTable({ database }: Pick<RunContext, 'database'>, conn
   for (const statement of database.dialect.mark(at.name, at.comment ?? '', at.incarnation)) await connection.query(statement);
 }
 
-function isStrange(mark: string | undefined, target: Target): boolean {
-  return mark !== undefined && !target.shared;
+/** It bears a mark that state does not know: its own, or the comment's, as a dump or a copy has it. */
+function isStrange(info: TableInfo | undefined, target: Target): boolean {
+  return !target.shared && info !== undefined && (info.incarnation ?? markIn(info.comment)) !== undefined;
 }
 
 /** One pipe writes a table, unless all that write there say `shared`. */
@@ -114,5 +130,5 @@ export async function refusal(reader: Reader, connection: SqlConnection, of: { t
   const taken = hasState ? await otherOwner(reader, connection, target) : undefined;
   if (taken) return taken;
   if (known !== undefined) return known === found || rebuild ? undefined : lost(reader, name, { found, known, info });
-  return isStrange(found, target) && !rebuild && target.write !== 'replace' ? lost(reader, name, { found, known, info }) : undefined;
+  return isStrange(info, target) && !rebuild && target.write !== 'replace' ? lost(reader, name, { found, known, info }) : undefined;
 }
