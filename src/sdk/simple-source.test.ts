@@ -69,3 +69,23 @@ test('a stored position that is null is refused, not read from the beginning', a
   const state = { runEpoch: 1, loads: [], streams: { things: { position: { v: 1, at: null }, rebuild: false, incarnations: {} } } };
   await expect((async () => source.plan(wanted('incremental'), state, { maxSplits: 1, nextLoadId: () => 'L' }))()).rejects.toMatchObject({ code: 'ETL-SDK-002' });
 });
+
+test('a request that the stop gives up ends the read without an error, and a position may be changed after it was given', async () => {
+  const stop = new AbortController();
+  const place = { page: 1 };
+  await using source = make(async function* () {
+    yield { rows: [{ id: 1, name: null }], position: place };
+    place.page = 2;
+    stop.abort();
+    throw new DOMException('This operation was aborted', 'AbortError');
+  });
+  const [load] = await source.plan(wanted('incremental'), { runEpoch: 1, loads: [], streams: {} }, { maxSplits: 1, nextLoadId: () => 'L' });
+  const split = load?.splits[0];
+  if (!split) throw new Error('no split');
+  const positions: unknown[] = [];
+  for await (const message of source.read({}, split, undefined, stop.signal)) {
+    if (message.type === 'batch') message.batch.release();
+    if (message.type === 'checkpoint') positions.push(message.position);
+  }
+  expect(positions).toEqual([{ v: 1, at: { page: 1 } }]);
+});

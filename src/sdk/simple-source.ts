@@ -114,12 +114,12 @@ class PagedSource implements Source {
     let at: Json | undefined = from?.['at'] ?? detail.after ?? undefined;
     let covered = true;
     if (from?.['done'] !== true) {
-      for await (const { rows, position } of definition.read(at, stop)) {
+      for await (const { rows, position } of untilStop(definition.read(at, stop), stop)) {
         refuseNoRows(stream, rows);
         refuseUnstorable(stream, position);
         if (rows.length > 0) yield { type: 'batch', stream, batch: batchOf(stream, schema, rows.map((values) => ({ values }))) };
         covered = position !== undefined || (covered && rows.length === 0);
-        if (position !== undefined) yield { type: 'checkpoint', position: { v: 1, at: at = position } };
+        if (position !== undefined) yield { type: 'checkpoint', position: { v: 1, at: at = structuredClone(position) } }; // it may be changed for the next page
         if (stop.aborted) return;
       }
     }
@@ -130,6 +130,15 @@ class PagedSource implements Source {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.definition.close?.();
+  }
+}
+
+/** A request that was given up because the run stops is no failure. */
+async function* untilStop<T>(pages: AsyncIterable<T>, stop: AbortSignal): AsyncIterable<T> {
+  try {
+    yield* pages;
+  } catch (error) {
+    if (!stop.aborted || !(error === stop.reason || (error instanceof Error && error.name === 'AbortError'))) throw error;
   }
 }
 
