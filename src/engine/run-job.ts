@@ -75,15 +75,20 @@ export async function runJob(job: ResolvedJob, options: RunOptions, engine: Engi
   return { runId: setting.runId, job: job.name, startedAt, durationMs: Math.round(clock.monotonic() - began), notes, ...result };
 }
 
+/** What is closed when the run ends, whatever became of it. */
+interface Opened {
+  source?: Connected<Source>;
+  readonly claimed: Claimed[];
+  readonly fenced: AbortController;
+}
+
 async function runOpened(setting: Setting): Promise<Outcome> {
-  const { job, options, engine } = setting;
-  if (options.planHash !== undefined) await refuseDrift(setting, options.planHash);
-  const claimed: Claimed[] = [];
-  const source = await openSource(job, engine);
+  const opened: Opened = { claimed: [], fenced: new AbortController() };
   try {
-    return await runClaimed(setting, source, claimed);
+    const begun = await begin(setting, opened);
+    return begun === 'stopped' ? { streams: [], outcome: 'stopped' } : await runClaimed(setting, opened, begun);
   } finally {
-    await Promise.all([source.port[Symbol.asyncDispose](), ...claimed.map(letGo)]);
+    await Promise.all([opened.source?.port[Symbol.asyncDispose](), ...opened.claimed.map(letGo)]);
   }
 }
 
@@ -105,28 +110,47 @@ async function letGo({ run, destination, lease }: Claimed): Promise<void> {
 
 type Outcome = Pick<RunReport, 'streams' | 'outcome' | 'error' | 'after'>;
 
-async function runClaimed(setting: Setting, source: Connected<Source>, claimed: Claimed[]): Promise<Outcome> {
-  const { job, options } = setting;
-  const fenced = new AbortController();
+interface Begun {
+  readonly source: Connected<Source>;
+  readonly pipes: readonly PipeStreams[];
+}
+
+/** A run that fails here has its `after`, too: with those leases that it came to hold. */
+async function begin(setting: Setting, opened: Opened): Promise<Begun | 'stopped'> {
+  const { job, options, engine } = setting;
+  try {
+    if (options.planHash !== undefined) await refuseDrift(setting, options.planHash);
+    const source = opened.source = await openSource(job, engine);
+    return { source, pipes: matchStreams(job, await claimedCatalogue(setting, source, opened), options.select) };
+  } catch (error) {
+    if (options.stop.aborted && error === options.stop.reason) return 'stopped'; // a signal while it waited for a lease
+    await runAfter(setting, { claimed: opened.claimed, outcome: 'failed', streams: [], failure: error });
+    throw error;
+  }
+}
+
+/** The source's catalogue, when all is claimed. */
+async function claimedCatalogue(setting: Setting, source: Connected<Source>, { claimed, fenced }: Opened): Promise<readonly StreamInfo[]> {
   const given = new AbortController();
   const greeting = greet(until(setting, given.signal), source);
-  let catalogue: readonly StreamInfo[];
   try {
     await claimAll(setting, greeting, claimed, fenced);
-    catalogue = await greeting.catalogue();
+    return await greeting.catalogue();
   } catch (error) {
     given.abort(error); // nobody waits for the source any more
     await greeting.catalogue().catch(() => undefined); // it is closed next
-    if (options.stop.aborted && error === options.stop.reason) return { streams: [], outcome: 'stopped' }; // a signal while it waited for a lease
     throw error;
   }
-  const pipes = matchStreams(job, catalogue, options.select);
+}
+
+async function runClaimed(setting: Setting, { claimed, fenced }: Opened, { source, pipes }: Begun): Promise<Outcome> {
+  const { options } = setting;
   const stopping = until(setting, fenced.signal);
   const results = await Promise.all(claimed.map((one) => onePipe(stopping, source, { ...one, alone: claimed.length === 1, streams: pipes.find(({ id }) => id === one.id) })));
   const streams = results.flatMap((result) => result.report.streams());
   const failure: unknown = fenced.signal.aborted ? fenced.signal.reason : results.find((result) => result.error !== undefined)?.error;
   const outcome = outcomeOf(streams, failure, options.stop.aborted);
-  const after = await runAfter(setting, { claimed, outcome, streams });
+  const after = await runAfter(setting, { claimed, outcome, streams, failure });
   return { streams, outcome: outcomeAfter(outcome, after, options.stop.aborted), ...(failure === undefined ? {} : { error: reported(failure) }), ...(after ? { after } : {}) };
 }
 
@@ -249,12 +273,17 @@ interface Ended {
   readonly claimed: readonly Claimed[];
   readonly outcome: RunReport['outcome'];
   readonly streams: readonly StreamReport[];
+  readonly failure: unknown;
 }
 
-/** The `after` command, with the leases still held, and files that one process alone can hold closed (rule 28). A signal or a failure keeps it from running unless the job says otherwise. */
-async function runAfter({ job, options }: Setting, { claimed, outcome, streams }: Ended): Promise<RunReport['after']> {
+/**
+ * The `after` command, with the leases still held, and files that one process alone can hold closed (rule 28). A failure keeps it from
+ * running unless the job says otherwise; a signal does, and another run that has the job: its own command follows.
+ */
+async function runAfter({ job, options }: Setting, { claimed, outcome, streams, failure }: Ended): Promise<RunReport['after']> {
   const succeeded = outcome === 'ok' || outcome === 'rejected_rows';
   if (!job.after || !options.after || outcome === 'stopped') return undefined;
+  if (failure instanceof EtlError && (failure.kind === 'locked' || failure.kind === 'fenced')) return undefined;
   if (job.after.when === 'success' ? !succeeded : job.after.when === 'failure' && succeeded) return undefined;
   for (const { run, lease } of claimed) {
     if (!run.rest) continue;

@@ -77,6 +77,32 @@ function record(world: World): unknown {
 const OBEDIENT = 'sleep 50 & echo $! > pids; echo $$ >> pids; wait';
 const DEAF = `trap '' TERM; ${OBEDIENT}`;
 
+test.each([
+  ['failure', 'unreachable', { SRC: 'postgres://postgres:secret@127.0.0.1:1/shop' }],
+  ['always', 'login refused', { SRC: undefined }],
+  ['failure', 'unknown stream', {}],
+] as const)('it runs on %s when the run fails before it begins: %s', (when, what, env) => inWorld(async (world) => {
+  if ('SRC' in env) world.env['SRC'] = env.SRC ?? world.source.replace('//postgres:', '//nobody:');
+  const text = `${job(POSTGRES, `{ run: 'echo "outcome $ETL_OUTCOME of $ETL_JOB"; exit 3', when: ${when} }`)}\nretry: { attempts: 1 }\n`;
+  world.write('job.yaml', what === 'unknown stream' ? text.replace('public.orders', 'public.nothing') : text);
+  const said = await world.etl('run', 'job.yaml', '--json');
+  expect(said.exit, said.err).toBe(3);
+  expect(said.err).toContain('outcome failed of shop');
+  expect(said.err).toMatch(/ETL-RUN-013 after: `.*` ended with 3/);
+  expect((JSON.parse(said.out) as Envelope).error?.message).not.toContain('after');
+  expect(record(world)).toMatchObject({ outcome: 'failed', after: { exitCode: 3 } });
+}));
+
+test('it does not run when another run has the job', () => inWorld(async (world) => {
+  const { run } = await hanging(world, OBEDIENT);
+  world.write('second.yaml', job(POSTGRES, '{ run: "echo second", when: always }'));
+  const said = await world.etl('run', 'second.yaml');
+  expect(said.exit, said.err).toBe(5);
+  expect(said.err).not.toContain('after:');
+  run.child.kill('SIGTERM');
+  await run.said;
+}));
+
 test('what it prints passes the redactor', () => inWorld(async (world) => {
   const PRIVATE = '-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END KEY-----';
   world.write('private.pem', PRIVATE);

@@ -51,6 +51,7 @@ export default class Run extends EtlCommand {
     const recorder = flags.report === undefined ? undefined : new Recorder(() => systemPorts.clock.monotonic(), () => process.memoryUsage.rss());
     const progress = new Progress(this.output, flags.progress as ProgressMode, () => systemPorts.clock.monotonic());
     const stopping = listenForSignals({ graceMs: durationFlag('grace', flags.grace) ?? 25_000, timeoutMs: durationFlag('timeout', flags.timeout), say: (text) => this.output.say(text), leave: () => progress.end() });
+    let after: RunReport['after'];
     const startedAt = new Date(systemPorts.clock.now()).toISOString();
     try {
       const report = await runJob(job, {
@@ -60,11 +61,13 @@ export default class Run extends EtlCommand {
           progress.on(event);
           recorder?.on(event);
         },
-        after: (command, outcome, streams) => {
+        after: async (command, outcome, streams) => {
           progress.end();
           this.output.say(`${this.output.paint('cyan', 'after:')} ${command}`);
           const changed = streams.filter((stream) => stream.written > 0).map((stream) => stream.stream);
-          return runAfter(command, { directory: job.directory, stopping, say: (line) => { this.output.raw(`${line}\n`); }, env: { ETL_JOB: job.name, ETL_OUTCOME: outcome, ETL_CHANGED_STREAMS: changed.join(' ') } });
+          const exitCode = await runAfter(command, { directory: job.directory, stopping, say: (line) => { this.output.raw(`${line}\n`); }, env: { ETL_JOB: job.name, ETL_OUTCOME: outcome, ETL_CHANGED_STREAMS: changed.join(' ') } });
+          after = { command, exitCode };
+          return exitCode;
         },
       }, engineContext(this.output));
       progress.end();
@@ -72,7 +75,7 @@ export default class Run extends EtlCommand {
       return this.#finish(job, report, { again: againOf(args), exitCode: stopping.exitCode() ?? exitOfReport(report) });
     } catch (error) {
       progress.end();
-      return this.#failed(job, error, { startedAt, page: (report) => { this.#page(flags.report, report, recorder); } });
+      return this.#failed(job, error, { startedAt, after, page: (report) => { this.#page(flags.report, report, recorder); } });
     } finally {
       stopping.end();
     }
@@ -87,16 +90,19 @@ export default class Run extends EtlCommand {
     for (const failure of failures) {
       printError({ hint: undefined, location: undefined, configPath: undefined, ...failure }, this.output, 'what was committed stays, nothing half-written shows; running the job again is safe and goes on from there');
     }
-    if (report.after && report.after.exitCode !== 0) {
-      const failure: ReportedError = { kind: 'data', code: 'ETL-RUN-013', message: `after: \`${report.after.command}\` ${endOf(report.after.exitCode)}`, hint: 'its own output above tells why', configPath: 'after.run', ...(job.after?.location ? { location: job.after.location } : {}) };
-      printError({ location: undefined, hint: undefined, configPath: undefined, ...failure }, this.output, 'the rows are at their place');
-      failures.push(failure);
-    }
+    failures.push(...this.#afterFailed(job, report.after));
     const summary = headline(report, job.name, (_, text) => text);
     const first = failures[0];
     const file = writeRunFile(job.directory, report.runId, { ...report, exitCode, summary }, this.output);
     if (file !== undefined) this.output.detail(`summary: ${file}`);
     return { summary, result: report, exitCode, ...(first ? { error: envelopeOf(first) } : {}) };
+  }
+
+  #afterFailed(job: ResolvedJob, after: RunReport['after']): ReportedError[] {
+    if (after === undefined || after.exitCode === 0) return [];
+    const failure: ReportedError = { kind: 'data', code: 'ETL-RUN-013', message: `after: \`${after.command}\` ${endOf(after.exitCode)}`, hint: 'its own output above tells why', configPath: 'after.run', ...(job.after?.location ? { location: job.after.location } : {}) };
+    printError({ location: undefined, hint: undefined, configPath: undefined, ...failure }, this.output, 'what was committed is at its place');
+    return [failure];
   }
 
   #page(file: string | undefined, report: RunReport, recorder: Recorder | undefined): void {
@@ -112,7 +118,7 @@ export default class Run extends EtlCommand {
   }
 
   /** Before anything began: another run at work, a wrong password. The summary is written all the same. */
-  #failed(job: ResolvedJob, error: unknown, { startedAt, page }: { readonly startedAt: string; page(report: RunReport): void }): Outcome {
+  #failed(job: ResolvedJob, error: unknown, { startedAt, after, page }: { readonly startedAt: string; readonly after: RunReport['after']; page(report: RunReport): void }): Outcome {
     const known = asEtlError(error, 'run');
     const runId = systemPorts.random.uuidv7();
     if (known.kind === 'locked' && job.overlap === 'skip') {
@@ -122,8 +128,10 @@ export default class Run extends EtlCommand {
       writeRunFile(job.directory, runId, report, this.output);
       return { summary, result: report, exitCode: EXIT.ok };
     }
-    writeRunFile(job.directory, runId, { runId, job: job.name, startedAt, outcome: 'failed', streams: [], error: { kind: known.kind, ...envelopeOf(known) } }, this.output);
-    page({ runId, job: job.name, startedAt, durationMs: systemPorts.clock.now() - Date.parse(startedAt), streams: [], notes: [], outcome: 'failed', error: reported(known) });
+    this.#afterFailed(job, after);
+    const ended = after ? { after } : {};
+    writeRunFile(job.directory, runId, { runId, job: job.name, startedAt, outcome: 'failed', streams: [], ...ended, error: { kind: known.kind, ...envelopeOf(known) } }, this.output);
+    page({ runId, job: job.name, startedAt, durationMs: systemPorts.clock.now() - Date.parse(startedAt), streams: [], notes: [], outcome: 'failed', ...ended, error: reported(known) });
     throw error;
   }
 
