@@ -84,6 +84,6 @@ export const crashBugs: readonly PlantedBug[] = [
     }],
   },
   { name: 'crash: stages of dead loads stay (Postgres)', catcher: { crash: 'postgres-postgres', seed: 10 }, edits: [{ file: 'connectors/_shared/sql/stages.ts', find: '  await dropStages(database, connection, pipe, theirs);\n', replace: '' }] },
-  { name: 'crash: files of dead writers stay', catcher: { crash: 'postgres-parquet', seed: 3 }, edits: [{ file: FOLDER, find: '|| !dead(originOf(plain))) continue;', replace: '|| !dead(originOf(plain)) || plain !== name) continue;' }] },
+  { name: 'crash: files of dead writers stay', catcher: { crash: 'postgres-parquet', seed: 3 }, edits: [{ file: FOLDER, find: '|| !(dead(originOf(plain)) || fold.adopted.get(table)?.has(plain))) continue;', replace: '|| !dead(originOf(plain)) || plain !== name) continue;' }] },
   { name: 'crash: exit 0 though a stream failed', catcher: { crash: 'postgres-postgres', seed: 1 }, edits: [{ file: 'src/cli/exit.ts', find: 'return error ? exitOfKind(error.kind) : EXIT.failed;', replace: 'return error ? EXIT.ok : EXIT.failed;' }] },
 ];
