@@ -67,6 +67,7 @@ export abstract class EtlCommand {
       command.#failed(error);
       process.exit();
     });
+    process.once('beforeExit', () => { command.#failed(neverEnded()); });
     try {
       command.#succeeded(await command.execute());
     } catch (error) {
@@ -99,6 +100,14 @@ export abstract class EtlCommand {
     const envelope: Envelope = { command: this.#name, ...fields };
     this.output.data(JSON.stringify(envelope, exact, 2));
   }
+}
+
+/** Node ends a process where nothing is left to wait for, with 0 unless somebody objects. */
+function neverEnded(): EtlError {
+  return new EtlError({
+    kind: 'internal', code: 'ETL-CLI-011', message: 'The command waits for something that nothing is left to bring about.',
+    hint: 'A connector waits for a promise that nobody settles: look at its discover, identity and create. Running the job again is safe.',
+  });
 }
 
 /** Of all that can be thrown: ours, oclif's parser, or a bug. */

@@ -12,4 +12,5 @@ export const cliErrors: ErrorTexts = {
   'ETL-CLI-008': { title: 'A file can not be read or written', text: 'The message names the file and the cause.' },
   'ETL-CLI-009': { title: 'A file is not an export of state', text: '`etl state import` reads what `etl state export` wrote, for the same job.' },
   'ETL-CLI-010': { title: 'Problems in job files', text: '`etl lint` found errors, or warnings under --strict. Each is printed with its place.' },
+  'ETL-CLI-011': { title: 'The command could never end', text: 'Nothing is left to wait for, no connection and no timer, and the command has not ended: a connector waits for a promise that nobody settles. Nothing that was not committed is there; what was stays.' },
 };

@@ -113,3 +113,8 @@ test.concurrent('an error that nothing waits for and nobody knows has its envelo
   expect(code).toBe(1);
   expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { code: 'ETL-CLI-000', message: expect.stringContaining('from nowhere') as string } });
 });
+
+test.concurrent('a connector that never answers, with nothing left to wait for, is no success', async () => {
+  const { code, stdout } = await run(source('', 'await new Promise(() => undefined)'), ['--json']);
+  expect([code, JSON.parse(stdout)]).toEqual([1, expect.objectContaining({ ok: false, error: expect.objectContaining({ code: 'ETL-CLI-011' }) as unknown })]);
+});
