@@ -19,18 +19,17 @@ async function columnNames(connection: SqlConnection, schema: string): Promise<r
 }
 
 async function readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined> {
-  const [table] = await connection.query(`select comment, sql from duckdb_tables() where ${here(name)} and not temporary`);
+  const [table] = await connection.query(`select comment from duckdb_tables() where ${here(name)} and not temporary`);
   if (!table) return undefined;
   const columns = await connection.query(`select column_name, data_type, is_nullable from duckdb_columns() where ${here(name)} order by column_index`);
   const constraints = await connection.query(
     `select constraint_type, expression, array_to_string(constraint_column_names, chr(31)) as names from duckdb_constraints() where ${here(name)}`);
   const indexes = await connection.query(`select expressions from duckdb_indexes() where ${here(name)} and is_unique`);
   const comment = typeof table['comment'] === 'string' ? table['comment'] : '';
-  const definition = String(table['sql']);
   return {
     name, comment, incarnation: markIn(comment), isMarked: markIn(comment) !== undefined,
     columns: columns.map((row) => ({
-      name: String(row['column_name']), type: String(row['data_type']), nullable: row['is_nullable'] === true, generated: isGenerated(definition, String(row['column_name'])),
+      name: String(row['column_name']), type: String(row['data_type']), nullable: row['is_nullable'] === true,
     })),
     uniqueKeys: [
       ...constraints.filter((row) => row['constraint_type'] === 'PRIMARY KEY' || row['constraint_type'] === 'UNIQUE').map((row) => String(row['names']).split('\x1f')),
@@ -38,12 +37,6 @@ async function readTable(connection: SqlConnection, name: TableName): Promise<Ta
     ],
     checks: constraints.filter((row) => row['constraint_type'] === 'CHECK').map((row) => ({ name: String(row['expression']), expression: String(row['expression']) })),
   };
-}
-
-/** The catalogue has no mark for generated columns, but its own CREATE TABLE text has. */
-function isGenerated(definition: string, column: string): boolean {
-  const name = column.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`[(,]\\s*"?${name}"?\\s[^,]*GENERATED ALWAYS AS`).test(definition);
 }
 
 async function incarnations(connection: SqlConnection, names: readonly TableName[]): Promise<readonly (string | undefined)[]> {

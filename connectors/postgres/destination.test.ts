@@ -406,6 +406,14 @@ describe('commits that go wrong', () => {
     await server.query('drop table worn cascade; delete from _etl.owners');
   });
 
+  it('a column that the target generates itself is not left out without a word', async () => {
+    const to = target('made', { write: 'replace' });
+    await runOnce('made', load('1', [to], { staged: true }), [row(1, 'a')]);
+    await server.query("alter table made drop v; alter table made add v text generated always as ('own') stored");
+    await expect(runOnce('made', load('2', [to], { staged: true }), [row(2, 'b')], { after: '1' })).rejects.toMatchObject({ message: expect.stringContaining('column "v"') as string });
+    expect(await server.query('select id, v from made')).toEqual([{ id: 1, v: 'own' }]);
+  });
+
   it('a full load takes the place of a table that bears nothing more, whatever its key, columns and grants', async () => {
     const to = target('bare', { write: 'replace', deletes: 'soft' });
     const oid = async () => (await server.query<{ oid: number }>("select 'bare'::regclass::oid::int as oid"))[0]?.oid;

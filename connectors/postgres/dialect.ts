@@ -19,7 +19,7 @@ const rowTypeComment = (table: string): string => `coalesce(obj_description((sel
 
 async function readTable(connection: SqlConnection, name: TableName): Promise<TableInfo | undefined> {
   const [row] = await connection.query(`select c.oid, coalesce(obj_description(c.oid, 'pg_class'), '') as comment, ${rowTypeComment('c.oid')} as row_type,
-    (select json_agg(json_build_object('name', a.attname, 'type', ${typeNameSql('a.atttypid', 'a.atttypmod')}, 'nullable', not a.attnotnull, 'generated', a.attgenerated <> '' or a.attidentity = 'a') order by a.attnum)
+    (select json_agg(json_build_object('name', a.attname, 'type', ${typeNameSql('a.atttypid', 'a.atttypmod')}, 'nullable', not a.attnotnull) order by a.attnum)
       from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)::text as columns,
     (select json_agg((select json_agg(a.attname order by k.place) from unnest(i.indkey::int2[]) with ordinality k(num, place) join pg_attribute a on a.attrelid = c.oid and a.attnum = k.num where k.place <= i.indnkeyatts))
       from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null)::text as keys,
@@ -143,9 +143,7 @@ async function refuseLeftOut(connection: SqlConnection, name: TableName, missing
 
 async function refill(connection: SqlConnection, old: TableName, fresh: TableName): Promise<void> {
   const info = await readTable(connection, fresh);
-  const before = await readTable(connection, old);
-  const names = (info?.columns ?? []).map((column) => column.name).filter((column) => !before?.columns.some((other) => other.name === column && other.generated));
-  const columns = names.map((column) => quoteName(column)).join(', ');
+  const columns = (info?.columns ?? []).map((column) => quoteName(column.name)).join(', ');
   await connection.query(`delete from ${pathOf(old)}`);
   await refuseLeftOut(connection, old, [`select count(*) as missing from ${pathOf(old)}`]);
   const stored = await connection.change(`insert into ${pathOf(old)} (${columns}) select ${columns} from ${pathOf(fresh)}`);

@@ -113,8 +113,6 @@ export interface TableColumn {
   /** As the database names it, with its modifiers: `numeric(18,2)`. */
   readonly type: string;
   readonly nullable: boolean;
-  /** A value the database computes itself: never written. */
-  readonly generated: boolean;
 }
 export interface TableInfo {
   readonly name: TableName;

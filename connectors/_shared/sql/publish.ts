@@ -102,7 +102,7 @@ async function commonColumns(control: SqlSession, context: RunContext, stage: St
   const { dialect } = context.database;
   const from = await dialect.readTable(control, stage.name);
   const into = await dialect.readTable(control, name);
-  const names = (from?.columns ?? []).map((column) => column.name).filter((column) => into?.columns.some((other) => other.name === column && !other.generated));
+  const names = (from?.columns ?? []).map((column) => column.name).filter((column) => into?.columns.some((other) => other.name === column));
   return names.map((column) => dialect.quote(column)).join(', ');
 }
 
