@@ -137,7 +137,7 @@ export interface Source extends AsyncDisposable {
   identity(): Promise<string>;
   /** Connection, grants (missing and excess), clock, retention. Reads only. */
   check(selection: readonly Selection[]): Promise<CheckReport>;
-  /** The catalogue, with the job's own queries described. */
+  /** The catalogue, with the job's own queries described: they are not kept with a load, so each process that begins or resumes one asks here first. */
   discover(wanted?: Discovery): Promise<readonly StreamInfo[]>;
   /** New loads from the published positions; throws at one that it can't go on from (`etl state set` asks so). Reads only; a stream with nothing to do still gets its (empty) load. */
   plan(selection: readonly Selection[], state: JobState, options: PlanOptions): Promise<readonly Load[]>;

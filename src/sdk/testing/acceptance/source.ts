@@ -169,7 +169,7 @@ const TESTS: readonly SourceTest[] = [
       const before = await Promise.all(begun.map(async ({ source, load, reading }) => load.splits[0] && perStream((await readAll(source, reading, load.splits[0])).flat)));
       for (const { source } of begun) await source[Symbol.asyncDispose]();
       for (const [i, { load }] of begun.entries()) {
-        await using source = await under.make();
+        await using source = await opened(under);
         const reading = await source.resume(load, token(2));
         const split = load.splits[0];
         if (reading !== 'lost' && split && load.kind === 'parts') expect((await readAll(source, reading, split)).rows).toEqual(before[i]);
@@ -199,13 +199,20 @@ function planned(source: Source, under: SourceUnderTest): Promise<readonly Load[
   return source.plan(under.selection(), EMPTY, { maxSplits: under.maxSplits ?? 3, nextLoadId: () => `acceptance-${process.pid}-${++loads}` });
 }
 
+/** As each process of a run opens it: the catalogue is read first, with the job's queries. */
+async function opened(under: SourceUnderTest): Promise<Source> {
+  const source = await under.make();
+  await source.discover({ queries: Object.fromEntries(under.selection().flatMap(({ stream, query }) => (query === undefined ? [] : [[stream, query]]))) });
+  return source;
+}
+
 async function beginAll(under: SourceUnderTest): Promise<Begun[]> {
   const begun: Begun[] = [];
-  const planner = await under.make();
+  const planner = await opened(under);
   const plans = await planned(planner, under);
   await planner[Symbol.asyncDispose]();
   for (const load of plans) {
-    const source = await under.make();
+    const source = await opened(under);
     begun.push({ source, ...await source.begin(load, token(1)) });
   }
   return begun;
