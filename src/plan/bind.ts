@@ -67,7 +67,7 @@ export function bind(match: MatchedStream, capabilities: Capabilities, options: 
   const unmixable = digest({ key: [...key], write: entry.write, naming: entry.naming, rules, into: [target.schema ?? null, target.table] });
   return {
     stream: info.name, match, selection, target, spec, schema, columns, names, conflicts, unmixable,
-    fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: { ...target, evolve: entry.contract } as unknown as Json, others: entry.others, naming: entry.naming, checks: entry.checks as unknown as Json, errors: { ...entry.errors } as unknown as Json, badText: entry.badText }),
+    fingerprint: digest({ unmixable, selection: selection as unknown as Json, target: { ...target, evolve: entry.contract } as unknown as Json, others: entry.others, checks: entry.checks as unknown as Json, errors: { ...entry.errors } as unknown as Json, badText: entry.badText }),
     ...(entry.query === undefined ? {} : { query: digest(entry.query) }),
   };
 }

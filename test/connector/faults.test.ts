@@ -17,7 +17,7 @@ export default defineConnector({
   source: {
     config: z.strictObject({}), secrets: [], syncModes: ['full', 'incremental'],
     async create(_: object, context) {
-      const made = simpleSource(context, { identity: 'x', streams: { things: { columns: { id: 'int64', note: 'json' }, key: ['id'], async *read(from, stop): AsyncGenerator<any> {
+      const made = simpleSource(context, { identity: 'x', streams: { things: { columns: { id: 'int64', note: 'json' }, key: ['id'], async *read(from, stop): AsyncGenerator<unknown> {
         yield { rows: [{ id: 1 }], position: 1 };
 ${reading}
       } } } });
